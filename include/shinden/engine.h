@@ -1,0 +1,80 @@
+/**
+ * An engine executes the encoder's table: embedding with running statistics, the training pass with batch statistics, its
+ * gradients, and the optimizer step. `ref` is plain C and is the oracle; `cpu` is oneDNN. Nothing above this header
+ * knows which one runs. An engine knows no files, no losses and no ECG.
+ */
+#ifndef SHINDEN_ENGINE_H
+#define SHINDEN_ENGINE_H
+
+#include "shinden/encoder.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct shn_engine shn_engine;
+
+typedef enum shn_precision {
+    SHN_PRECISION_AUTO,         /**< bf16 where the CPU has AMX, else f32 */
+    SHN_PRECISION_F32,
+    SHN_PRECISION_BF16          /**< bf16 activations and conv weights, f32 masters, statistics, gradients of weights */
+} shn_precision;
+
+typedef struct shn_engine_options {
+    const char   *name;         /**< "cpu" (default) or "ref" */
+    shn_precision precision;    /**< auto */
+    unsigned      n_threads;    /**< 0: one per usable core */
+    const char   *isa;          /**< NULL: all the CPU has; "avx2", "avx512", "amx": at most that (also env SHINDEN_ISA) */
+} shn_engine_options;
+void shn_engine_defaults(shn_engine_options *options);
+
+/**
+ * @param n_samples  length of every input; see shn_engine_good_length
+ * @param batch_max  largest batch of any later call
+ * @param training   0: only shn_engine_embed is allowed and no activations are kept; 1: all calls
+ * Errors  SHN_UNSUPPORTED  precision that this CPU or engine cannot run, unknown name;  SHN_RANGE;  SHN_NOMEM;  SHN_DEVICE
+ */
+SHN_NODISCARD shn_status shn_engine_new(const shn_encoder *enc, size_t n_samples, size_t batch_max, int training,
+                                        const shn_engine_options *options, shn_engine **out, shn_error *err);
+void        shn_engine_free(shn_engine *eng);                   /**< accepts NULL */
+const char *shn_engine_describe(const shn_engine *eng);         /**< "cpu f32 avx512 2 threads oneDNN 2.6.3"; borrowed */
+unsigned    shn_engine_n_threads(const shn_engine *eng);
+/** 1 if this length runs at full speed on the engine, 0 if it is a known slow one (compute: the length cliff); *better
+    (may be NULL) is then the nearest good length not above it. */
+int shn_engine_good_length(const shn_encoder *enc, size_t n_samples, size_t *better);
+
+/** Copies weights in (params [n_params], state [n_state], as in the encoder's table) or out. */
+void shn_engine_set(shn_engine *eng, const float *params, const float *state);
+void shn_engine_get(const shn_engine *eng, float *params, float *state);
+/** Optimizer moments, [n_params] each, for checkpoints; training engines only. */
+void shn_engine_set_moments(shn_engine *eng, const float *m, const float *v);
+void shn_engine_get_moments(const shn_engine *eng, float *m, float *v);
+
+/** z [B][E] of x [B][T][L] with running statistics; same bits for a record whatever else is in the batch. B <= batch_max. */
+SHN_NODISCARD shn_status shn_engine_embed(shn_engine *eng, const float *x, size_t B, float *z, shn_error *err);
+/** Training pass with the batch's own statistics, keeping what backward needs. update_state 1: running statistics move. */
+SHN_NODISCARD shn_status shn_engine_forward(shn_engine *eng, const float *x, size_t B, int update_state, float *z, shn_error *err);
+/** Gradients of the last forward's batch for d_z [B][E], ADDED to the gradient block. x is the same pointer and content. */
+SHN_NODISCARD shn_status shn_engine_backward(shn_engine *eng, const float *x, const float *d_z, size_t B, shn_error *err);
+void shn_engine_zero_gradient(shn_engine *eng);
+/** Copies the gradient block out, [n_params]. */
+void shn_engine_get_gradient(const shn_engine *eng, float *gradient);
+/** Sum of squares of the gradient block, in double, fixed order. */
+double shn_engine_gradient_square(const shn_engine *eng);
+
+typedef struct shn_adamw { float lr, beta1, beta2, eps, weight_decay; } shn_adamw;
+/** One AdamW step over all parameters (decay only where the table says so) with gradient * grad_scale; step counts from 1. */
+SHN_NODISCARD shn_status shn_engine_step(shn_engine *eng, const shn_adamw *hyper, uint64_t step, float grad_scale, shn_error *err);
+
+/**
+ * The same update on plain arrays, for heads and as reference: decoupled weight decay,
+ *   m = b1 m + (1-b1) g; v = b2 v + (1-b2) g^2; p -= lr wd p; p -= lr (m/(1-b1^t)) / (sqrt(v/(1-b2^t)) + eps)
+ * Source  Loshchilov and Hutter 2019, arXiv:1711.05101; order as in PyTorch's AdamW.
+ */
+void shn_adamw_update(float *p, const float *g, float *m, float *v, size_t n, const shn_adamw *hyper, int decay,
+                      uint64_t step, float grad_scale);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

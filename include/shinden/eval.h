@@ -1,0 +1,46 @@
+/**
+ * Evaluation: fits what is fitted on validation data (read-out, thresholds, calibration), scores a split with all
+ * metrics, patient-bootstrap intervals and controls. The result is one JSON document (docs/json.md); tables, CSV and HTML
+ * are made from that document, so they cannot disagree with it.
+ */
+#ifndef SHINDEN_EVAL_H
+#define SHINDEN_EVAL_H
+
+#include "shinden/cohort.h"
+#include "shinden/engine.h"
+#include "shinden/model.h"
+#include "shinden/progress.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/**
+ * Fits the model on a split of a cohort: for every read-out that applies, calibration and thresholds; the default read-out is
+ * the best by macro AUROC. Keeps hashes of the records used. The model's findings are matched to the cohort's by id.
+ */
+SHN_NODISCARD shn_status shn_model_fit(shn_model *m, shn_engine *eng, const shn_cohort *c, const char *split,
+                                       const shn_watcher *watcher, shn_error *err);
+
+typedef struct shn_eval_options {
+    const char *split;              /**< "val"; "all" */
+    shn_readout readout;            /**< SHN_READOUT_COUNT: the model's default */
+    uint32_t    n_bootstrap;        /**< 1000; 0: no intervals */
+    uint64_t    seed;               /**< 1 */
+    int         controls;           /**< 1: label frequency, random encoder + linear probe */
+    unsigned    n_threads;          /**< 0: one per core */
+    shn_watcher watcher;
+} shn_eval_options;
+void shn_eval_defaults(shn_eval_options *options);
+
+/** @param[out] json  the document, owned by the caller (free()) */
+SHN_NODISCARD shn_status shn_eval(const shn_model *m, shn_engine *eng, const shn_cohort *c, const shn_eval_options *options,
+                                  char **json, shn_error *err);
+/** Text table, CSV (one row per finding) or HTML page of an eval document; owned by the caller. */
+SHN_NODISCARD shn_status shn_eval_text(const char *json, char **text, shn_error *err);
+SHN_NODISCARD shn_status shn_eval_csv(const char *json, char **csv, shn_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,52 @@
+/**
+ * Packing labelled collections into a cohort: streaming, several threads, resumable after a kill at any moment, never a
+ * silent drop. A collection is a folder plus a mapping (a preset or a YAML file, docs/mapping.md).
+ */
+#ifndef SHINDEN_IMPORT_H
+#define SHINDEN_IMPORT_H
+
+#include "shinden/progress.h"
+#include "shinden/signal.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define SHN_COLLECTIONS_MAX 64
+
+typedef struct shn_collection {
+    const char *preset;         /**< "ptbxl" ...; NULL: map_path is used */
+    const char *map_path;       /**< a mapping file; NULL with a preset */
+    const char *folder;         /**< where the records and tables are (a mapping file may name it itself) */
+} shn_collection;
+
+typedef struct shn_import_options {
+    shn_signal_options signal;  /**< fs_hz 0: all records must agree */
+    double   seconds;           /**< 10 */
+    int      windows_all;       /**< 0: the central window of longer records; 1: consecutive windows */
+    unsigned n_threads;         /**< 0: one per core */
+    int      allow_patient_overlap; /**< 0: a patient in two splits is an error */
+    const char *registry_path;  /**< NULL: the built-in registry */
+    const char *command;        /**< stored as an attribute */
+    int      simulated;         /**< 1: marks the cohort as simulated, loudly, for reports */
+    shn_watcher watcher;
+} shn_import_options;
+void shn_import_defaults(shn_import_options *options);
+
+typedef struct shn_import_summary { size_t n_found, n_kept, n_refused, n_labels_unknown; double seconds; } shn_import_summary;
+
+/**
+ * Writes out_path (cohort) and out_path + ".manifest.csv" (one line per record: path, source, status, reason, detail).
+ * Killed and started again with the same arguments it goes on and ends with the same bytes of every data set.
+ * Errors  SHN_MISMATCH patient_overlap (named), fs_mismatch; SHN_FORMAT a table or mapping is wrong (file, line, column);
+ *         SHN_IO; SHN_FORMAT when nothing could be kept
+ */
+SHN_NODISCARD shn_status shn_import(const shn_collection *collections, size_t n, const char *out_path,
+                                    const shn_import_options *options, shn_import_summary *summary, shn_error *err);
+/** Borrowed names of the presets, NULL-terminated. */
+const char *const *shn_import_presets(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

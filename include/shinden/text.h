@@ -1,0 +1,34 @@
+/**
+ * Text vectors: frozen language-model states, looked up by NFC text. Two providers: a safetensors file made beforehand,
+ * and `hash`, deterministic random unit vectors that know nothing (the control for "does language help").
+ */
+#ifndef SHINDEN_TEXT_H
+#define SHINDEN_TEXT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "shinden/status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct shn_vectors shn_vectors;
+
+/** File: tensor "vectors" [N][D] f32 and metadata "texts" (JSON list). Errors SHN_FORMAT names the field at fault. */
+SHN_NODISCARD shn_status shn_vectors_read(const char *path, shn_vectors **out, shn_error *err);
+/** Random unit vectors of width D, a function of seed and the NFC text alone. D in 1..65536. */
+SHN_NODISCARD shn_status shn_vectors_hash(size_t D, uint64_t seed, shn_vectors **out, shn_error *err);
+void        shn_vectors_free(shn_vectors *v);                   /**< accepts NULL */
+size_t      shn_vectors_width(const shn_vectors *v);            /**< D */
+const char *shn_vectors_describe(const shn_vectors *v);         /**< "hash 384" or the file's model, for provenance; borrowed */
+/** Copies the vector of a text (normalised to NFC for the look-up) to out [D]. SHN_MISMATCH: the text is not in the file. */
+SHN_NODISCARD shn_status shn_vectors_get(const shn_vectors *v, const char *text, float *out, shn_error *err);
+/** NFC form, owned by the caller (free()); NULL with err on invalid UTF-8. */
+char *shn_text_nfc(const char *text, shn_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
