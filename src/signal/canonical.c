@@ -6,6 +6,7 @@
 #include "base/fail.h"
 #include "shinden/signal.h"
 #include "signal/filter.h"
+#include "signal/integrity.h"
 
 enum { I = 0, II, III, AVR, AVL, AVF, LIMB_LEADS };
 
@@ -142,13 +143,11 @@ static shn_status gather(const shn_record *rec, const shn_signal_options *o, int
 
 static shn_status mend_leads(shn_record *rec, const shn_signal_options *o, int present[SHN_LEADS], shn_error *err)
 {
-    shn_integrity check;
-    if (present[I] && present[II] && present[AVL] && present[AVF]) {
-        shn_integrity_check(rec, &check);
-        if (check.swapped_avl_avf) {
-            swap_leads(rec, AVL, AVF);
-            shn_record_add_note(rec, SHN_REASON_LEADS_SWAPPED, "aVL and aVF were stored under each other's names; swapped back");
-        }
+    if (present[I] && present[II] && present[AVL] && present[AVF] &&
+        shn_integrity_swapped(shn_record_lead(rec, I), shn_record_lead(rec, II), shn_record_lead(rec, AVL), shn_record_lead(rec, AVF),
+                              shn_record_n_samples(rec))) {
+        swap_leads(rec, AVL, AVF);
+        shn_record_add_note(rec, SHN_REASON_LEADS_SWAPPED, "aVL and aVF were stored under each other's names; swapped back");
     }
     derive_limb_leads(rec, present);
     for (size_t l = 0; l < SHN_LEADS; l++) {
@@ -219,7 +218,7 @@ static void note_doubts(shn_record *rec, const int present[SHN_LEADS])
     enum { PEAK_MV_MAX = 20 };
     const size_t  n = shn_record_n_samples(rec);
     shn_integrity check;
-    shn_integrity_check(rec, &check);
+    shn_integrity_examine(rec, NULL, &check);
     if (check.order_proven < 0)
         shn_record_add_note(rec, SHN_REASON_LEAD_ORDER, "limb leads contradict each other (up to %.0f uV): names or order may be wrong",
                             fmax(isnan(check.einthoven_uv_max) ? 0 : check.einthoven_uv_max, isnan(check.goldberger_uv_max) ? 0 : check.goldberger_uv_max));

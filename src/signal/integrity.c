@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "shinden/signal.h"
+#include "signal/integrity.h"
 
 enum { I = 0, II, III, AVR, AVL, AVF };
 enum { CLIP_RUN = 4 };
@@ -74,11 +74,7 @@ static void check_identities(const float *const lead[SHN_LEADS], size_t n, shn_i
         if (holds(r, scale)) n_proven++;
         else n_refuted++;
     }
-    if (n_refuted && lead[AVL] && lead[AVF]) {
-        const residual l = residual_of(lead[AVF], 1, lead[I], -0.5, lead[II], n), f = residual_of(lead[AVL], -0.5, lead[I], 1, lead[II], n);
-        const residual own = residual_of(lead[AVL], 1, lead[I], -0.5, lead[II], n);
-        if (holds(l, scale) && holds(f, scale) && !holds(own, scale)) out->swapped_avl_avf = 1;
-    }
+    if (n_refuted && lead[AVL] && lead[AVF]) out->swapped_avl_avf = shn_integrity_swapped(lead[I], lead[II], lead[AVL], lead[AVF], n);
     out->order_proven = n_refuted ? -1 : n_proven ? 1 : 0;
 }
 
@@ -150,11 +146,10 @@ static void examine_lead(const float *x, size_t n, float *scratch, shn_integrity
     out->lead[lead].noise_uv = scratch ? noise_uv(x, n, scratch) : NAN;
 }
 
-void shn_integrity_check(const shn_record *rec, shn_integrity *out)
+void shn_integrity_examine(const shn_record *rec, float *scratch, shn_integrity *out)
 {
     const size_t n = shn_record_n_samples(rec);
     const float *lead[SHN_LEADS];
-    float       *scratch = shn_alloc(n, sizeof *scratch);   /* without it noise is unknown (NaN), nothing else suffers */
     double       peak = 0;
     int          n_present = 0;
 
@@ -178,5 +173,18 @@ void shn_integrity_check(const shn_record *rec, shn_integrity *out)
     out->limb_leads_reversed = arms_reversed(lead, n);
     /* a heart gives at most some 5 mV; tens of volts RMS can only be microvolts that were called millivolts */
     out->suspect_microvolt = n_present > 0 && peak > 20e3;
+}
+
+void shn_integrity_check(const shn_record *rec, shn_integrity *out)
+{
+    float *scratch = shn_alloc(shn_record_n_samples(rec), sizeof *scratch);     /* without it noise is unknown, nothing else suffers */
+    shn_integrity_examine(rec, scratch, out);
     free(scratch);
+}
+
+int shn_integrity_swapped(const float *i, const float *ii, const float *avl, const float *avf, size_t n)
+{
+    const double scale = fmax(rms_uv(i, n), rms_uv(ii, n));
+    if (scale < 5 || holds(residual_of(avl, 1, i, -0.5, ii, n), scale)) return 0;
+    return holds(residual_of(avf, 1, i, -0.5, ii, n), scale) && holds(residual_of(avl, -0.5, i, 1, ii, n), scale);
 }
