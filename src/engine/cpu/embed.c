@@ -23,6 +23,19 @@ static void fold(cpu_engine *e, cpu_thread *t, unsigned thread, cpu_unit *w)
     else memcpy(w->w_infer, t->plain, C * each * sizeof *t->plain);
 }
 
+/** 1 if the record holds a NaN or an infinity: ReLU as oneDNN has it would turn a NaN into a confident 0. */
+static int not_finite(const float *x, size_t n)
+{
+    uint32_t worst = 0;
+    for (size_t i = 0; i < n; i++) {
+        uint32_t bits;
+        memcpy(&bits, x + i, sizeof bits);
+        bits &= 0x7fffffffu;
+        worst = bits > worst ? bits : worst;
+    }
+    return worst >= 0x7f800000u;
+}
+
 static void chunk(cpu_engine *e, cpu_thread *t, unsigned thread, size_t first, size_t n)
 {
     const void *input = cpu_input(e, t, first, n, e->embed_chunk);
@@ -44,6 +57,11 @@ static void chunk(cpu_engine *e, cpu_thread *t, unsigned thread, size_t first, s
     for (size_t r = 0; r < n; r++) {
         float *z = e->z + (first + r) * E;
         e->k->row_mean(at + cpu_out_bytes(e, last, r), last->out_length, C, t->pooled);
+        const size_t record = e->n_samples * e->enc.config.n_leads;
+        if (not_finite(e->x + (first + r) * record, record)) {
+            for (size_t k = 0; k < E; k++) z[k] = NAN;
+            continue;
+        }
         for (size_t k = 0; k < E; k++) z[k] = e->k->dot(t->pooled, e->params + e->fc_weight + k * C, C) + e->params[e->fc_bias + k];
     }
 }
