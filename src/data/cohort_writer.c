@@ -131,6 +131,20 @@ static void shape_fields(shn_cohort_writer *w, const shn_cohort_spec *spec, cons
     w->field[SHN_FIELD_SOURCE_NAME].text_bytes = longest(sources, w->n_sources);
 }
 
+/** Blocks for the signals of every run of rows that will have some. */
+static shn_status reserve(const shn_cohort_writer *w, const uint8_t *no_signal, shn_error *err)
+{
+    const uint64_t start = w->field[SHN_FIELD_SIGNALS].offset, row_bytes = (uint64_t)SHN_LEADS * w->n_samples * sizeof(int16_t);
+    for (size_t first = 0, end; first < w->n_rows; first = end) {
+        const int absent = no_signal && no_signal[first];
+        for (end = first + 1; end < w->n_rows && (no_signal && no_signal[end]) == absent;) end++;
+        if (!absent && fallocate(w->fd, 0, (off_t)(start + first * row_bytes), (off_t)((end - first) * row_bytes)) != 0 &&
+            errno != EOPNOTSUPP && errno != ENOSYS)
+            return fail_write(w, errno, err);
+    }
+    return SHN_OK;
+}
+
 /** Lays the file out anew and reserves its blocks, so that a full disk shows before hours of work. */
 static shn_status make_file(shn_cohort_writer *w, const shn_cohort_spec *spec, shn_error *err)
 {
@@ -152,10 +166,7 @@ static shn_status make_file(shn_cohort_writer *w, const shn_cohort_spec *spec, s
     if (st != SHN_OK) return st;
     w->fd = open(w->part, O_RDWR | O_CLOEXEC);
     if (w->fd < 0) return shn_fail_errno(err, errno, "cohort.write", w->part);
-    const shn_h5_field *s = &w->field[SHN_FIELD_SIGNALS];
-    if (fallocate(w->fd, 0, (off_t)s->offset, (off_t)shn_h5_field_bytes(s)) != 0 && errno != EOPNOTSUPP && errno != ENOSYS)
-        return fail_write(w, errno, err);
-    return SHN_OK;
+    return reserve(w, spec->no_signal, err);
 }
 
 static shn_status reopen_file(shn_cohort_writer *w, shn_error *err)

@@ -38,6 +38,7 @@ typedef struct shn_cohort_spec {
     size_t      id_bytes, patient_bytes, split_bytes, path_bytes, report_bytes;     /* 64, 64, 16, 256, 1024 */
     const shn_h5_attribute *attributes;         /**< beyond schema_version, fs, leads, uv_per_unit, which are always written */
     size_t      n_attributes;
+    const uint8_t *no_signal;                   /**< [N] 1: no signals will be written, no space is reserved; NULL: none */
     int         resume;                         /**< 1: PATH.part exists with this very layout and is gone on with */
 } shn_cohort_spec;
 
