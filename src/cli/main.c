@@ -6,7 +6,8 @@
 
 /* name, what it does; the function is verb_<name> */
 #define VERBS(X)                                                                             \
-    X(labels, "list, search and check findings; map a source's labels to them")
+    X(labels, "list, search and check findings; map a source's labels to them")              \
+    X(import, "pack labelled ECG collections into one cohort file")
 
 #define X(name, text) cli_verb verb_##name;
 VERBS(X)

@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/fail.h"
 #include "base/threads.h"
+#include "data/pack.h"
 #include "shinden/format.h"
 
 #define JOURNAL_SECONDS 0.5                     /* at most this much work is done twice after a kill */
@@ -95,7 +96,7 @@ static shn_status keep_row(worker *w, size_t row, const shn_record *rec, size_t 
     shn_cohort_row  data;
     char            notes[SHN_JOURNAL_DETAIL_MAX];
     const size_t    n = shn_record_n_samples(rec), T = p->n_samples;
-    const size_t    start = n_windows > 1 ? p->rows[row].window * T : n > T ? (n - T) / 2 : 0;
+    const size_t    start = n_windows > 1 ? p->rows[row].window * T : shn_pack_central_start(rec, T);
     if (start >= n) return refuse_row(w, row, SHN_REASON_TRUNCATED, "the record is shorter than its header says", err);
     describe(w->run, row, shn_record_meta_of(rec), &data);
     data.n_samples = n - start < T ? n - start : T;
