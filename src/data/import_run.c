@@ -13,7 +13,7 @@
 #include "data/pack.h"
 #include "shinden/format.h"
 
-#define JOURNAL_SECONDS 0.5                     /* at most this much work is done twice after a kill */
+#define JOURNAL_SECONDS 0.25                    /* at most this much work is done twice after a kill */
 
 typedef struct worker {
     shn_run          *run;
@@ -225,7 +225,7 @@ static shn_status journal_rows(shn_run *run, shn_journal_entry *entries, shn_err
     return st == SHN_OK ? shn_journal_append(&run->journal, entries, n, err) : st;
 }
 
-/** Waits for the workers, journalling and telling the watcher twice a second. */
+/** Waits for the workers, journalling and telling the watcher a few times a second. */
 static shn_status oversee(shn_run *run, size_t done, shn_error *err)
 {
     shn_status st = SHN_OK;
