@@ -29,18 +29,14 @@ static const char *locked_copy(scan *s, const char *text)
     return copy ? copy : "";
 }
 
-static void join_labels(const shn_record *rec, char *out, size_t size)
+/** Without a table the file says who this is. */
+static void take_meta(scan *s, shn_entry *e, const shn_record_meta *meta)
 {
-    size_t used = 0;
-    *out = '\0';
-    for (size_t i = 0; i < shn_record_n_labels(rec); i++) {
-        const char  *word = shn_record_label(rec, i);
-        const size_t n = strlen(word);
-        if (used + n + 2 > size) return;
-        if (used) out[used++] = '\n';
-        memcpy(out + used, word, n + 1);
-        used += n;
-    }
+    if (s->c->n_tables) return;
+    if (*meta->patient) e->patient = locked_copy(s, meta->patient);
+    if (*meta->acquired) e->acquired = locked_copy(s, meta->acquired);
+    e->age = meta->age_years >= 0 && meta->age_years <= 130 ? (float)meta->age_years : NAN;
+    e->sex = meta->sex;
 }
 
 /** The long way: the whole record. */
@@ -58,17 +54,11 @@ static void read_whole(scan *s, shn_entry *e, const char *path)
         e->detail = locked_copy(s, err.text);
         return;
     }
-    const shn_record_meta *meta = shn_record_meta_of(rec);
     e->fs_hz = shn_record_fs_hz(rec);
     e->n_samples = (uint32_t)shn_record_n_samples(rec);
-    join_labels(rec, labels, sizeof labels);
+    shn_join_labels(rec, labels, sizeof labels);
     e->header_labels = locked_copy(s, labels);
-    if (s->c->n_tables == 0) {                  /* with a table, the table says who this is */
-        if (*meta->patient) e->patient = locked_copy(s, meta->patient);
-        if (*meta->acquired) e->acquired = locked_copy(s, meta->acquired);
-        e->age = (float)meta->age_years;
-        e->sex = meta->sex;
-    }
+    take_meta(s, e, shn_record_meta_of(rec));
     shn_record_free(rec);
 }
 
@@ -85,9 +75,7 @@ static void scan_one(scan *s, shn_entry *e)
         e->fs_hz = peek.fs_hz;
         e->n_samples = (uint32_t)peek.n_samples;
         e->header_labels = locked_copy(s, peek.labels);
-        if (s->c->n_tables) return;
-        e->age = peek.age;
-        e->sex = peek.sex;
+        take_meta(s, e, &peek.meta);
     } else read_whole(s, e, path);
 }
 
