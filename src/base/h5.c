@@ -2,6 +2,7 @@
 #include "base/h5.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <hdf5.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -14,13 +15,17 @@
 
 #define H5_ATTRIBUTES_MAX 256           /* of one file */
 #define H5_TEXT_MAX       ((size_t)1 << 20)
+#define PROBE_BYTES       ((off_t)1 << 20)
 #define H5_ALIGNMENT      64            /* every data set starts on a cache line */
 
 static pthread_mutex_t h5_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static void enter(void)
 {
+    static int told;
     pthread_mutex_lock(&h5_lock);
+    if (!told) H5dont_atexit();         /* its clean-up at exit crashes after a close that failed on a full disk */
+    told = 1;
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);              /* the library prints nothing */
     H5Eclear2(H5E_DEFAULT);
 }
@@ -165,17 +170,37 @@ static shn_status create_locked(const char *path, shn_h5_field *fields, size_t n
     return st;
 }
 
+/**
+ * Can there be a file of this size here? HDF5 finds out only when it closes, loses errno, and keeps the file open inside;
+ * so its size and the blocks of its own structures are tried first.
+ */
+static shn_status probe_space(const char *path, const shn_h5_field *fields, size_t n_fields, shn_error *err)
+{
+    uint64_t  total = PROBE_BYTES;
+    for (size_t i = 0; i < n_fields; i++) total += shn_h5_field_bytes(&fields[i]) + H5_ALIGNMENT;
+    const int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (fd < 0) return shn_fail_errno(err, errno, "h5.create", path);
+    int failed = ftruncate(fd, (off_t)total) != 0 || (fallocate(fd, 0, 0, PROBE_BYTES) != 0 && errno != EOPNOTSUPP && errno != ENOSYS);
+    const int code = errno;
+    if (ftruncate(fd, 0) != 0) failed = 1;
+    close(fd);
+    if (!failed) return SHN_OK;
+    unlink(path);
+    if (code != EFBIG) return shn_fail_errno(err, code, "h5.create", path);
+    return shn_fail(err, SHN_IO, SHN_REASON_DISK_FULL, "h5.create", "%s: a file of %llu bytes is not allowed here; raise the file size limit and run the same command again",
+                    path, (unsigned long long)total);
+}
+
 shn_status shn_h5_create(const char *path, shn_h5_field *fields, size_t n_fields, const shn_h5_attribute *attributes,
                          size_t n_attributes, shn_error *err)
 {
     for (size_t i = 0; i < n_fields; i++)
         if (fields[i].rank == 0 || fields[i].rank > SHN_H5_RANK_MAX || shn_h5_field_bytes(&fields[i]) == 0)
             return shn_fail(err, SHN_RANGE, SHN_REASON_LIMIT, "h5.create", "%s: size of '%s' is 0 or too large", path, fields[i].name);
-    FILE *probe = fopen(path, "abe");           /* errno says why a file cannot be made; HDF5 does not */
-    if (!probe) return shn_fail_errno(err, errno, "h5.create", path);
-    fclose(probe);
+    shn_status st = probe_space(path, fields, n_fields, err);
+    if (st != SHN_OK) return st;
     enter();
-    const shn_status st = create_locked(path, fields, n_fields, attributes, n_attributes, err);
+    st = create_locked(path, fields, n_fields, attributes, n_attributes, err);
     leave();
     return st;
 }

@@ -1,4 +1,5 @@
 /* What each source could have named, and so what a record is known not to have. Silence is not always a "no". */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -97,6 +98,19 @@ static void add_occurring(shn_plan *p, size_t collection, const uint8_t *complet
     }
 }
 
+/** The manifest says of a record whose source says nothing that it is without labels. */
+static shn_status note_silence(shn_collection_data *c, shn_entry *e, const shn_row_labels *row, shn_error *err)
+{
+    static const char text[] = "no_label: the source says nothing about its findings";
+    char joined[256];
+    for (size_t g = 0; g < c->map->n_labels; g++)
+        if (row->answered[g]) return SHN_OK;
+    if (c->map->n_rules) return SHN_OK;
+    snprintf(joined, sizeof joined, "%s%s%s", e->detail ? e->detail : "", e->detail ? "; " : "", text);
+    e->detail = shn_pool_add(&c->pool, joined, strlen(joined));
+    return e->detail ? SHN_OK : shn_fail_nomem(err, "import.labels");
+}
+
 /** Fills nameable[collection], marks in `ever` what was named, and counts what the registry does not know. */
 static shn_status read_collection(shn_plan *p, size_t collection, uint8_t *ever, shn_label_scratch *s, shn_error *err)
 {
@@ -117,11 +131,7 @@ static shn_status read_collection(shn_plan *p, size_t collection, uint8_t *ever,
         if (st != SHN_OK) break;
         for (size_t r = 0; r < R; r++) ever[r] |= s->row.positive[r];
         add_occurring(p, collection, complete, e, &s->row);
-        if (!s->row.any_named && !e->detail) {
-            int answered = c->map->n_rules > 0;
-            for (size_t g = 0; g < G; g++) answered |= s->row.answered[g];
-            if (!answered) e->detail = "no_label: the source says nothing about its findings";
-        }
+        if (!s->row.any_named) st = note_silence(c, e, &s->row, err);
     }
     free(complete);
     return st;
