@@ -7,6 +7,7 @@
 /* name, what it does; the function is verb_<name> */
 #define VERBS(X)                                                                             \
     X(fetch,  "download a slice of PTB-XL, resumable and checked")                           \
+    X(import, "pack labelled ECG collections into one cohort file")                          \
     X(labels, "list, search and check findings; map a source's labels to them")
 
 #define X(name, text) cli_verb verb_##name;
