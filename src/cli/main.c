@@ -5,7 +5,11 @@
 #include "cli/cli.h"
 
 /* name, what it does; the function is verb_<name> */
-#define VERBS(X)
+#define VERBS(X)                                                                                                        \
+    X(predict, "findings of ECG files, in Japanese and English")                                                        \
+    X(embed, "ECG vectors of files or a cohort, as NPY or safetensors")                                                 \
+    X(plot, "an ECG on paper: PNG, SVG or PDF")                                                                         \
+    X(model, "show: what a model file holds")
 
 #define X(name, text) cli_verb verb_##name;
 VERBS(X)
