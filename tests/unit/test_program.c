@@ -49,16 +49,10 @@ static void make_model(const char *path)
     shn_encoder_init(&m->encoder, 7, m->params, m->state);
     m->input = (shn_input){ .fs_hz = FS, .n_samples = N, .window = 800, .n_windows = 3, .reduce = SHN_REDUCE_MEAN, .norm = SHN_NORM_GLOBAL,
                             .scale_per_mv = 2, .lead_present = 0xfff };
-    m->head_weight = calloc(K * E, sizeof *m->head_weight);
-    m->head_bias = calloc(K, sizeof *m->head_bias);
     m->readouts = 1u << SHN_READOUT_LOGIT;
     m->readout_default = SHN_READOUT_LOGIT;
     shn_calibration *c = &m->calibration[SHN_READOUT_LOGIT];
     c->fitted = 1;
-    c->slope = calloc(K, sizeof *c->slope);
-    c->intercept = calloc(K, sizeof *c->intercept);
-    c->threshold = calloc(K, sizeof *c->threshold);
-    c->threshold_prevalence = calloc(K, sizeof *c->threshold_prevalence);
     c->threshold_f1_micro = c->threshold_jaccard = 0.5f;
     for (int k = 0; k < K; k++) {
         m->finding_id[k] = copy(names[k][0]);
