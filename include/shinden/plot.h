@@ -17,7 +17,7 @@ typedef struct shn_plot_options {
     shn_layout  layout;
     double      mm_per_s, mm_per_mv;    /**< 25, 10; allowed 5..200 and 1..100 */
     double      dpi;                    /**< 203.2 (8 pixels per mm), PNG only; 36..1200 */
-    double      seconds;                /**< 10: how much of the record; 1..120. A shorter record leaves the rest of the paper empty */
+    double      seconds;                /**< 10: how much of the record; 1..120. Of a shorter record the columns share what there is */
     double      start_s;                /**< 0: where the trace begins in the record */
     const char *title;                  /**< a line above, NULL: "12-lead ECG"; no patient name or id goes here unasked */
     const char *filter;                 /**< what was done to the signal, such as "0.5-40 Hz", beside the scale; NULL none */

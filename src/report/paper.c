@@ -21,14 +21,14 @@
 #define CUT_MARK_MM   2.0               /* height of the mark where a trace is cut (plot.c) */
 #define SPIKE_S       0.012             /* what lasts no longer in all is not a complex: R peaks are wider near their top */
 #define LABEL_UP_MM   4.5               /* label's usual baseline above the trace's */
-#define LABEL_WIDE_MM 9.0               /* stretch of trace that a label must clear */
+#define LABEL_WIDE_MM 11.0              /* stretch of trace that a label must clear */
 
 typedef struct layout_form { size_t rows, columns; int rhythm; double pitch_min, height, height_max; } layout_form;
 
 static const layout_form forms[SHN_LAYOUT_COUNT] = {
-    [SHN_LAYOUT_3X4]  = { 3, 4, 1, 30, 160, 260 },
-    [SHN_LAYOUT_6X2]  = { 6, 2, 0, 20, 160, 300 },
-    [SHN_LAYOUT_12X1] = { 12, 1, 0, 15, 240, 400 },
+    [SHN_LAYOUT_3X4]  = { 3, 4, 1, 30, 160, 360 },
+    [SHN_LAYOUT_6X2]  = { 6, 2, 0, 20, 160, 450 },
+    [SHN_LAYOUT_12X1] = { 12, 1, 0, 15, 240, 600 },
 };
 
 /** How far a strip reaches from its baseline, in mm, label included. */
@@ -59,9 +59,12 @@ static double median_of(const float *x, size_t first, size_t last, float *scratc
     return n % 2 ? scratch[n / 2] : 0.5 * ((double)scratch[n / 2 - 1] + scratch[n / 2]);
 }
 
-static void place_strips(const layout_form *form, const shn_plot_options *o, shn_paper *p)
+/** Columns share the time that there is, so that a short record still shows all its leads; none is too narrow for its name. */
+static void place_strips(const shn_record *rec, const layout_form *form, const shn_plot_options *o, shn_paper *p)
 {
-    const double column_s = o->seconds / (double)form->columns;
+    const double there_s = (double)shn_record_n_samples(rec) / shn_record_fs_hz(rec) - o->start_s;
+    const double least_s = fmin(o->seconds, (double)form->columns * LABEL_WIDE_MM / o->mm_per_s);
+    const double column_s = fmin(o->seconds, fmax(there_s, least_s)) / (double)form->columns;
     for (size_t lead = 0; lead < SHN_LEADS; lead++) {
         const size_t column = lead / form->rows, row = lead % form->rows;
         p->strip[p->n_strips++] = (shn_strip){
@@ -210,7 +213,7 @@ shn_status shn_paper_plan(const shn_record *rec, const shn_plot_options *options
     p->width = up_to_grid(SHN_CAL_MM + options->seconds * options->mm_per_s + GRID_MM);
     float *scratch = shn_alloc(shn_record_n_samples(rec), sizeof *scratch);
     if (!scratch) return shn_fail_nomem(err, "plot.plan");
-    place_strips(form, options, p);
+    place_strips(rec, form, options, p);
     centre_strips(rec, options, p, scratch);
     plan_rows(rec, options, form, p, scratch);
     free(scratch);

@@ -177,6 +177,28 @@ static void columns_follow_in_time(void **state)
     shn_record_free(rec);
 }
 
+/** A record of 6 s in four columns: 1.5 s of each lead, none left out. */
+static void short_records_show_all_leads(void **state)
+{
+    (void)state;
+    shn_error        err = { .status = SHN_OK };
+    shn_record      *rec = flat_record(3000, FS);
+    shn_plot_options o;
+    shn_paper        paper;
+    shn_plot_defaults(&o);
+    o.dpi = DPI10;
+    assert_ok(shn_paper_plan(rec, &o, &paper, &err));
+    picture p = plot_png(rec, &o);
+    for (size_t s = 0; s < 12; s++) {
+        assert_near(paper.strip[s].width_mm, 37.5, 1e-9);
+        const double x = paper.strip[s].x_mm, y = paper.baseline[paper.strip[s].row];
+        assert_true(count(&p, x + 2, y - 1, x + 36, y + 1, is_dark) > 600);
+    }
+    assert_int_equal(count(&p, paper.x + SHN_CAL_MM + 152, paper.y, paper.x + paper.width, paper.y + paper.height, is_dark), 0);
+    cairo_surface_destroy(p.surface);
+    shn_record_free(rec);
+}
+
 static void gap_leaves_paper(void **state)
 {
     (void)state;
@@ -643,6 +665,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(png_is_to_scale),
         cmocka_unit_test(columns_follow_in_time),
+        cmocka_unit_test(short_records_show_all_leads),
         cmocka_unit_test(gap_leaves_paper),
         cmocka_unit_test(missing_lead_is_labelled),
         cmocka_unit_test(spike_is_cut_and_marked),
