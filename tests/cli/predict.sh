@@ -30,4 +30,10 @@ mkdir empty
 [ "$(code_of "$shinden" predict gone.safetensors records/a_good)" = 1 ] && grep -q 'gone.safetensors.*not_found' err || fail "missing model: $(cat err)"
 head -c 3000 model.safetensors >half.safetensors
 [ "$(code_of "$shinden" predict half.safetensors records/a_good)" = 1 ] && [ ! -s out ] || fail "half a model: $(cat err)"
+
+# a machine without fonts: no boxes, but the name of the package
+mkdir nofonts
+echo "<?xml version=\"1.0\"?><fontconfig><dir>$tmp/nofonts</dir><cachedir>$tmp/nofonts</cachedir></fontconfig>" >fonts.conf
+[ "$(FONTCONFIG_FILE=$tmp/fonts.conf code_of "$shinden" plot records/a_good -o no.png)" = 1 ] && grep -q fonts-ipafont-gothic err && [ ! -e no.png ] ||
+  fail "no fonts: $(cat err)"
 echo "predict.sh: passed"
