@@ -21,8 +21,8 @@ static void draw_aims(patient *pt, shn_rng *r)
     if (pt->conduction == C_NONE) pt->structure = (structure)choose(r, structure_weight, 8);
     if (pt->conduction == C_IRBBB && shn_rng_uniform(r) < 0.2) pt->structure = S_RAD;
     if (pt->conduction == C_CRBBB && shn_rng_uniform(r) < 0.2) pt->structure = shn_rng_uniform(r) < 0.5 ? S_LAD : S_RAD;
-    pt->large_left_atrium  = shn_rng_uniform(r) < 0.13;
-    pt->large_right_atrium = shn_rng_uniform(r) < 0.12;
+    pt->large_left_atrium  = shn_rng_uniform(r) < 0.13 && pt->conduction != C_WPW;      /* its P would run into the delta wave */
+    pt->large_right_atrium = shn_rng_uniform(r) < 0.12 && pt->structure != S_LOWV;
 }
 
 uint64_t patient_aims(const patient *pt)
@@ -38,7 +38,7 @@ uint64_t patient_aims(const patient *pt)
 static int atria_clear(const patient *pt, const shape *s)
 {
     const int left = pt->p.length_s >= 0.125 && s->p_v1_terminal <= -0.11, no_left = pt->p.length_s <= 0.112 && s->p_v1_terminal > -0.07;
-    return (pt->large_left_atrium ? left : no_left) && (pt->large_right_atrium ? s->p_ii >= 0.28 : s->p_ii <= 0.215 && s->p_ii >= 0.085);
+    return (pt->large_left_atrium ? left : no_left) && (pt->large_right_atrium ? s->p_ii >= 0.28 : s->p_ii <= 0.215 && s->p_ii >= 0.06);
 }
 
 static void draw_details(patient *pt, shn_rng *r)
@@ -52,6 +52,13 @@ static void draw_details(patient *pt, shn_rng *r)
     pt->qtc_s = between(r, 0.385, 0.430);
     pt->pr_s  = pt->conduction == C_WPW ? between(r, 0.084, 0.106) : between(r, 0.130, 0.180);
     beat_ventricular(r, &pt->ectopic);
+    if (pt->structure == S_LOWV) {          /* what lies between heart and skin weakens everything */
+        beat_scale(&pt->ectopic, 0.45);
+        for (int k = 0; k < 3; k++) {
+            pt->p.w[0].v[k] *= 0.75;
+            pt->p.w[1].v[k] *= 0.75;
+        }
+    }
 }
 
 int patient_draw(uint64_t seed, uint64_t number, patient *out)

@@ -40,9 +40,9 @@ static float look(const float *table, double turns)
 }
 
 /** Flutter: a saw tooth, mostly along the long axis of the body, its slow limb downwards in II, III, aVF. */
-static void flutter(const schedule *s, shn_rng *r, double fs_hz, size_t n, float *const c[COMPONENTS])
+static void flutter(const schedule *s, double gain, shn_rng *r, double fs_hz, size_t n, float *const c[COMPONENTS])
 {
-    const double v[3] = { between(r, -0.02, 0.03), -between(r, 0.095, 0.165), -between(r, 0.03, 0.07) };
+    const double v[3] = { gain * between(r, -0.02, 0.03), -gain * between(r, 0.095, 0.165), -gain * between(r, 0.03, 0.07) };
     const double start = shn_rng_uniform(r), lag = between(r, 0.1, 0.3);
     float        saw[TABLE + 1];
     for (int i = 0; i <= TABLE; i++) {
@@ -58,7 +58,7 @@ static void flutter(const schedule *s, shn_rng *r, double fs_hz, size_t n, float
 }
 
 /** Fibrillation: per axis two oscillations of 5-9 Hz whose pitch drifts, strongest towards V1. */
-static void fibrillation(const schedule *s, shn_rng *r, double fs_hz, size_t n, float *const c[COMPONENTS])
+static void fibrillation(const schedule *s, double gain, shn_rng *r, double fs_hz, size_t n, float *const c[COMPONENTS])
 {
     static const double size[3] = { 0.45, 0.8, 1.0 };
     float               sine[TABLE + 1];
@@ -70,13 +70,14 @@ static void fibrillation(const schedule *s, shn_rng *r, double fs_hz, size_t n, 
             for (size_t i = 0; i < n; i++) {
                 const float slow = look(sine, drift_start + drift * (double)i / fs_hz);
                 turns += (hz + depth * slow) / fs_hz;
-                c[k][i] += (float)(s->f_wave_mv * size[k]) * (0.75f + 0.4f * slow) * look(sine, turns);
+                c[k][i] += (float)(gain * s->f_wave_mv * size[k]) * (0.75f + 0.4f * slow) * look(sine, turns);
             }
         }
 }
 
 void dipole_render(const patient *pt, const plan *pl, const schedule *s, shn_rng *r, double fs_hz, size_t n, float *const c[COMPONENTS])
 {
+    const double weak = pt->structure == S_LOWV ? 0.55 : 1;
     for (size_t i = 0; i < s->n_p; i++) {
         const double breath = sin(2 * M_PI * pl->resp_hz * s->p[i].at + pl->resp_phase), turn = pl->resp_turn * breath;
         for (int k = 0; k < 2; k++)
@@ -94,8 +95,8 @@ void dipole_render(const patient *pt, const plan *pl, const schedule *s, shn_rng
                                .v = { between(r, 0.3, 0.8) * low, -between(r, 0.6, 1.3) * low, between(r, 0.2, 0.6) * low } };
         for (size_t i = 0; i < s->n_v; i++) wave_add(c[0], c[1], c[2], n, fs_hz, s->v[i].at, &spike, 1, 0);
     }
-    if (s->flutter_hz > 0) flutter(s, r, fs_hz, n, c);
-    if (s->f_wave_mv > 0) fibrillation(s, r, fs_hz, n, c);
+    if (s->flutter_hz > 0) flutter(s, weak, r, fs_hz, n, c);
+    if (s->f_wave_mv > 0) fibrillation(s, weak, r, fs_hz, n, c);
 }
 
 /** Sum of four 16-bit uniforms, scaled to a standard normal: bell-shaped to 3.4 deviations, four times cheaper than exact. */

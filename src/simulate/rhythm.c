@@ -44,7 +44,7 @@ static void draw_intervals(const patient *pt, shn_rng *r, plan *out)
     out->qt_s = qtc * sqrt(rr);
     out->pr_s = out->long_pr ? fmax(0.222, fmin(between(r, 0.225, 0.310), rr - out->qt_s - 0.08)) : pt->pr_s;
     if (out->rhythm == R_TACHY) out->pr_s = fmin(out->pr_s, between(r, 0.124, 0.140));
-    out->resp_hz    = between(r, 0.18, 0.30);
+    out->resp_hz    = between(r, 0.18, out->rhythm == R_ARRHYTHMIA ? 0.25 : 0.30);
     out->resp_phase = between(r, 0, 2 * M_PI);
     out->resp_gain  = between(r, 0.02, 0.07);
     out->resp_turn  = between(r, 0.5, 2.5) * M_PI / 180;
@@ -102,7 +102,7 @@ static int gap(const plan *pl, shn_rng *r)
 static int sinus(const plan *pl, shn_rng *r, double end, schedule *s)
 {
     const double rr = 60 / pl->rate_bpm, jitter = pl->rhythm == R_ARRHYTHMIA ? 0.01 : 0.004;
-    const double depth = pl->rhythm == R_ARRHYTHMIA ? between(r, 0.14, 0.20) : pl->rhythm == R_BRADY ? between(r, 0.005, 0.015) : between(r, 0.006, 0.022);
+    const double depth = pl->rhythm == R_ARRHYTHMIA ? between(r, 0.13, 0.17) : pl->rhythm == R_BRADY ? between(r, 0.005, 0.015) : between(r, 0.006, 0.022);
     const double coupling = between(r, 0.56, 0.68), pause = between(r, 1.02, 1.12);
     double       t = -1.5 - rr * shn_rng_uniform(r);
     int          left = (int)shn_rng_below(r, 3) + 1;
@@ -274,7 +274,7 @@ int schedule_shows(const plan *pl, const schedule *s, double seconds)
     case R_SINUS: return range <= 0.09 && rate > 62 && rate < 98;
     case R_BRADY: return range <= 0.09 && rate < 58;
     case R_TACHY: return range <= 0.09 && rate > 103;
-    case R_ARRHYTHMIA: return range >= 0.18 && rate > 61 && rate < 95;
+    case R_ARRHYTHMIA: return range >= 0.17 && rate > 61 && rate < 95;
     case R_AFIB: return cv >= 0.15;
     case R_MOBITZ1: case R_MOBITZ2: return count_dropped(s, seconds) >= wanted;
     default: return 1;
