@@ -44,14 +44,16 @@ static int atria_clear(const patient *pt, const shape *s)
 static void draw_details(patient *pt, shn_rng *r)
 {
     static const double usual_t[3] = { 0.30, 0.21, -0.15 };
-    const double        size = (pt->structure == S_LOWV ? 0.55 : 1) * exp(0.16 * shn_rng_normal(r));
+    const double        size = (pt->structure == S_LOWV ? 0.45 : 1) * exp(0.16 * shn_rng_normal(r));
     field_draw(r, pt->field);
     beat_sinus(pt, r, &pt->sinus);
     atrium_draw(pt, r, &pt->p);
     for (int k = 0; k < 3; k++) pt->t[k] = size * (usual_t[k] + 0.035 * shn_rng_normal(r));
     pt->qtc_s = between(r, 0.385, 0.430);
     pt->pr_s  = pt->conduction == C_WPW ? between(r, 0.084, 0.106) : between(r, 0.130, 0.180);
+    if (pt->large_left_atrium) pt->pr_s = fmax(pt->pr_s, pt->p.length_s + 0.022);     /* P ends before the QRS begins */
     beat_ventricular(r, &pt->ectopic);
+    if (pt->structure == S_LVH) beat_scale(&pt->ectopic, 1.5);
     if (pt->structure == S_LOWV) {          /* what lies between heart and skin weakens everything */
         beat_scale(&pt->ectopic, 0.45);
         for (int k = 0; k < 3; k++) {

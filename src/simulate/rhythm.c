@@ -43,7 +43,7 @@ static void draw_intervals(const patient *pt, shn_rng *r, plan *out)
     const double qtc = out->repolarisation == T_LONGQT ? between(r, 0.490, 0.560) : pt->qtc_s * around(r, 0.008);
     out->qt_s = qtc * sqrt(rr);
     out->pr_s = out->long_pr ? fmax(0.222, fmin(between(r, 0.225, 0.310), rr - out->qt_s - 0.08)) : pt->pr_s;
-    if (out->rhythm == R_TACHY) out->pr_s = fmin(out->pr_s, between(r, 0.124, 0.140));
+    if (out->rhythm == R_TACHY) out->pr_s = fmin(out->pr_s, fmax(between(r, 0.124, 0.140), pt->large_left_atrium ? pt->p.length_s + 0.022 : 0));
     out->resp_hz    = between(r, 0.18, out->rhythm == R_ARRHYTHMIA ? 0.25 : 0.30);
     out->resp_phase = between(r, 0, 2 * M_PI);
     out->resp_gain  = between(r, 0.02, 0.07);
@@ -64,6 +64,7 @@ void plan_draw(const patient *pt, shn_rng *r, plan *out)
             out->long_pr = shn_rng_uniform(r) < 0.27;
         if (narrow && out->rhythm != R_PACED && out->rhythm != R_FLUTTER && out->rhythm != R_SVT && out->rhythm != R_AVB3)
             out->repolarisation = (repolarisation)choose(r, st_t_weight, 9);
+        if (out->repolarisation != T_LONGQT && pt->structure == S_LOWV) out->repolarisation = T_NONE;
         if (out->repolarisation == T_LONGQT && (out->ectopy != E_NONE || (out->rhythm != R_SINUS && out->rhythm != R_BRADY)))
             out->repolarisation = T_NONE;
     }
@@ -262,6 +263,22 @@ static int count_dropped(const schedule *s, double seconds)
     return n;
 }
 
+/** 0: the QRS come anywhere between two P waves; 1: always at the same place, as if conducted. */
+static double p_locked(const schedule *s, double seconds)
+{
+    double x = 0, y = 0;
+    int    n = 0;
+    for (size_t k = 0; k < s->n_v; k++)
+        for (size_t i = 0; i + 1 < s->n_p && s->v[k].at > 0 && s->v[k].at < seconds; i++)
+            if (s->p[i].at <= s->v[k].at && s->v[k].at < s->p[i + 1].at) {
+                const double turn = 2 * M_PI * (s->v[k].at - s->p[i].at) / (s->p[i + 1].at - s->p[i].at);
+                x += cos(turn);
+                y += sin(turn);
+                n++;
+            }
+    return n > 0 ? hypot(x, y) / n : 1;
+}
+
 int schedule_shows(const plan *pl, const schedule *s, double seconds)
 {
     const int    wanted = seconds >= 8 ? 2 : 1;
@@ -277,6 +294,7 @@ int schedule_shows(const plan *pl, const schedule *s, double seconds)
     case R_ARRHYTHMIA: return range >= 0.17 && rate > 61 && rate < 95;
     case R_AFIB: return cv >= 0.15;
     case R_MOBITZ1: case R_MOBITZ2: return count_dropped(s, seconds) >= wanted;
+    case R_AVB3: return p_locked(s, seconds) < 0.6;
     default: return 1;
     }
 }

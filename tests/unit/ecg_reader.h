@@ -12,10 +12,6 @@
 enum { RD_I, RD_II, RD_III, RD_AVR, RD_AVL, RD_AVF, RD_V1, RD_V2, RD_V3, RD_V4, RD_V5, RD_V6, RD_LEADS };
 enum { RD_BEATS = 64, RD_BEFORE = 230, RD_AFTER = 330, RD_WINDOW = RD_BEFORE + RD_AFTER };   /* samples at 500 Hz */
 #define RD_FS 500.0
-#ifndef RD_EDGE_FLOOR
-#define RD_EDGE_FLOOR 0.03
-#define RD_EDGE_SHARE 0.10
-#endif
 
 typedef struct reading {
     float *x[RD_LEADS];                 /**< own copies, spikes taken out */
@@ -25,6 +21,10 @@ typedef struct reading {
     int    premature[RD_BEATS];
     double rr_mean, rr_cv, rr_range, rr_median, rr_least;
     float  mean_beat[RD_LEADS][RD_WINDOW];      /**< of the dominant beats, baseline where the signal rests before the QRS; sample RD_BEFORE is QRS onset */
+    double restless;                    /**< mV that the eight leads move, in sum, in the quietest 20 ms before QRS; mean over beats */
+    int    n_dropped;                   /**< P waves in pauses: no QRS follows them */
+    double pr_first, pr_last;           /**< mean PR peak distance of beats after and before such pauses */
+    int    n_lone_p;                    /**< P-like humps between T and the next QRS, all of them */
     double p_share;                     /**< energy of the mean P window over the mean energy of the windows: 1 locked to QRS, 1/n not */
     double p_height, p_ii, p_length, pr;
     double qrs, qt, axis;
@@ -64,17 +64,20 @@ static void rd_activity(const reading *m, float *a)
 
 static int rd_compare_float(const void *a, const void *b) { return (*(const float *)a > *(const float *)b) - (*(const float *)a < *(const float *)b); }
 
-/** From the steepest place outwards until 12 ms are quiet: under a share of that steepness plus what ST and T may slope. */
-static int rd_edge(const float *a, int n, int from, int step)
+/** From the steepest place outwards until 22 ms are quiet: under a share of that steepness plus what ST and T may slope. */
+static int rd_edge(const float *a, int n, int from, int step, int reach, double floor, double share)
 {
     double top = 0;
     int    quiet = 0, i = from;
     for (int k = from - 30; k <= from + 30; k++)
         if (k >= 0 && k < n) top = fmax(top, a[k]);
-    for (; i > 1 && i < n - 2 && abs(i - from) < 110; i += step) {
-        quiet = a[i] < RD_EDGE_FLOOR + RD_EDGE_SHARE * top ? quiet + 1 : 0;
-        if (quiet == 6) return i - 5 * step;
+    for (; i > 1 && i < n - 2 && abs(i - from) < reach; i += step) {
+        quiet = a[i] < floor + share * top ? quiet + 1 : 0;
+        if (quiet == 11) return i - 10 * step;
     }
+    /* ST slopes on: the J point is where it slopes least */
+    for (int k = i = from + 30 * step; abs(k - from) < 62; k += step)
+        if (k > 1 && k < n - 2 && a[k] < a[i]) i = k;
     return i;
 }
 
@@ -115,7 +118,7 @@ static void rd_find_beats(reading *m, const float *a)
     rd_curvature(m, b);
     memcpy(sorted, b, (size_t)m->n * sizeof *b);
     qsort(sorted, (size_t)m->n, sizeof *b, rd_compare_float);
-    const float limit = 0.10f * sorted[(int)(0.985 * m->n)];
+    const float limit = 0.065f * sorted[(int)(0.985 * m->n)];
     for (int i = 40; i < m->n - 40 && n < RD_BEATS; i++) {
         int is_top = b[i] > limit;
         for (int k = -100; is_top && k <= 100; k++)
@@ -129,7 +132,7 @@ static void rd_find_beats(reading *m, const float *a)
     for (int i = 0; i < n; i++) {
         if (height[i] < 0.36f * in_order[(int)(0.85 * (n - 1))]) continue;
         m->r_at[m->n_beats] = at[i];
-        m->onset[m->n_beats++] = rd_edge(a, m->n, at[i], -1);
+        m->onset[m->n_beats++] = rd_edge(a, m->n, at[i], -1, 100, 0.03, 0.10);
     }
     free(b);
     free(sorted);
@@ -167,9 +170,10 @@ static void rd_sort_beats(reading *m)
 
 static void rd_intervals(reading *m)
 {
-    float  rr[RD_BEATS];
+    float  rr[RD_BEATS], sorted[RD_BEATS];
     double sum = 0, square = 0, low = 1e9, high = 0;
     int    n = m->n_beats - 1;
+    if (n < 2) return;                  /* nothing to compare: every number stays 0 */
     for (int i = 0; i < n; i++) {
         rr[i] = (float)((m->onset[i + 1] - m->onset[i]) / RD_FS);
         sum += rr[i];
@@ -177,21 +181,23 @@ static void rd_intervals(reading *m)
         low = fmin(low, rr[i]);
         high = fmax(high, rr[i]);
     }
-    for (int i = 1; i < n; i++) m->premature[i] = rr[i - 1] < 0.76 * rr[i];
-    if (n > 1) {                        /* the ends have one neighbour only */
-        m->premature[0] = rr[0] > 1.32 * rr[1];
-        m->premature[n] = rr[n - 1] < 0.76 * rr[n - 2];
+    memcpy(sorted, rr, sizeof sorted);
+    qsort(sorted, (size_t)n, sizeof *sorted, rd_compare_float);
+    m->rr_median = sorted[(n - 1) / 2];
+    /* early: much sooner than the next one, and sooner than usual unless its shape is new (in bigeminy nothing is usual) */
+    for (int i = 1; i <= n; i++) {
+        const double next = i < n ? rr[i] : rr[i - 2];
+        m->premature[i] = rr[i - 1] < 0.76 * next && (rr[i - 1] < 0.84 * m->rr_median || rd_likeness(m, i, i - 1) < 0.92);
     }
+    m->premature[0] = rr[0] > 1.32 * rr[1] && rd_likeness(m, 0, 1) < 0.92;
     m->rr_mean = sum / n;
     m->rr_cv = sqrt(fmax(0, square / n - m->rr_mean * m->rr_mean)) / m->rr_mean;
     m->rr_range = high - low;
-    qsort(rr, (size_t)n, sizeof *rr, rd_compare_float);
-    m->rr_median = rr[n / 2];
     m->rr_least = low;
 }
 
 /** Where the signal rests before a QRS: the middle of the 20 ms, within 300 ms, in which the leads move least. */
-static int rd_rest(const reading *m, int onset)
+static int rd_rest(const reading *m, int onset, double *moves)
 {
     double least = 1e9;
     int    best = onset - 6;
@@ -204,6 +210,7 @@ static int rd_rest(const reading *m, int onset)
             best = i;
         }
     }
+    if (moves) *moves = least;
     return best;
 }
 
@@ -219,7 +226,9 @@ static void rd_average(reading *m)
     int    n = 0;
     for (int b = 0; b < m->n_beats; b++) {
         if (!rd_counts(m, b)) continue;
-        const int rest = rd_rest(m, m->onset[b]);
+        double    moves;
+        const int rest = rd_rest(m, m->onset[b], &moves);
+        m->restless += moves;
         for (int l = 0; l < RD_LEADS; l++) {
             const double base = m->x[l][rest];
             for (int i = 0; i < RD_WINDOW; i++) m->mean_beat[l][i] += (float)(m->x[l][m->onset[b] - RD_BEFORE + i] - base);
@@ -228,6 +237,7 @@ static void rd_average(reading *m)
     }
     for (int l = 0; l < RD_LEADS; l++)
         for (int i = 0; i < RD_WINDOW; i++) m->mean_beat[l][i] /= (float)(n > 0 ? n : 1);
+    m->restless /= n > 0 ? n : 1;
     /* the 80 ms before the PR segment, slope taken off: P is a hump there whatever the PR interval */
     const int from = RD_BEFORE - 110, to = RD_BEFORE - 15;
     for (int k = 0; k < 8; k++) {
@@ -288,13 +298,19 @@ static void rd_read_p(reading *m)
 
 static void rd_read_qrs(reading *m)
 {
-    float a[RD_WINDOW] = { 0 };
-    for (int i = 1; i < RD_WINDOW - 1; i++)
-        for (int k = 0; k < 8; k++) a[i] += fabsf(m->mean_beat[rd_free[k]][i + 1] - m->mean_beat[rd_free[k]][i - 1]);
+    float a[RD_WINDOW] = { 0 }, bend[RD_WINDOW] = { 0 };
+    for (int i = 3; i < RD_WINDOW - 3; i++)
+        for (int k = 0; k < 8; k++) {
+            const float *x = m->mean_beat[rd_free[k]];
+            a[i] += fabsf(x[i + 1] - x[i - 1]);
+            bend[i] += fabsf(x[i + 3] - 2 * x[i] + x[i - 3]);
+        }
     int steep = RD_BEFORE;
     for (int i = RD_BEFORE; i < RD_BEFORE + 80; i++)
         if (a[i] > a[steep]) steep = i;
-    const int end = rd_edge(a, RD_WINDOW, steep, 1), start = rd_edge(a, RD_WINDOW, steep, -1);
+    /* the end by bends and steep limbs, since ST may slope gently from the J point on; bends reach 4 samples beyond the wave */
+    for (int i = 0; i < RD_WINDOW; i++) bend[i] = fmaxf(bend[i], 0.25f * a[i]);
+    const int end = rd_edge(bend, RD_WINDOW, steep, 1, 72, 0.02, 0.05) - 4, start = rd_edge(a, RD_WINDOW, steep, -1, 100, 0.03, 0.10);
     m->qrs = (end - start) / RD_FS;
     for (int l = 0; l < RD_LEADS; l++) {
         const float *x = m->mean_beat[l];
@@ -338,6 +354,48 @@ static void rd_read_t(reading *m)
             where = i;
         }
     m->qt = (where - RD_BEFORE + sign * x[where] / (steepest / 2 + 1e-9)) / RD_FS;
+}
+
+/** Height of the lead vector over its resting place, from raw samples. */
+static double rd_raw_size(const reading *m, int i, int rest)
+{
+    double sum = 0;
+    for (int k = 0; k < 8; k++) sum += pow(m->x[rd_free[k]][i] - m->x[rd_free[k]][rest], 2);
+    return sqrt(sum);
+}
+
+/** Humps from `from` to `to` (samples), each at least 0.06 mV and 90 ms from the last; at[] holds up to 8. */
+static int rd_humps(const reading *m, int from, int to, int rest, int *at)
+{
+    int n = 0;
+    for (int i = from; i <= to && n < 8; i++) {
+        int is_top = rd_raw_size(m, i, rest) > 0.06;
+        for (int k = -12; is_top && k <= 12; k++) is_top = i + k > 0 && i + k < m->n && rd_raw_size(m, i + k, rest) <= rd_raw_size(m, i, rest);
+        if (is_top && (n == 0 || i - at[n - 1] > 45)) at[n++] = i;
+    }
+    return n;
+}
+
+/** P waves on their own: between the end of T and the next QRS there may be one (its own), two (one was dropped), any. */
+static void rd_atrial(reading *m)
+{
+    const int t_end = (int)((isfinite(m->qt) && m->qt > 0.2 && m->qt < 0.62 ? m->qt + 0.05 : 0.45) * RD_FS);
+    int       at[8], before[8], pauses = 0;
+    double    first = 0, last = 0;
+    for (int b = 0; b + 1 < m->n_beats; b++) {
+        if (m->onset[b + 1] - m->onset[b] < t_end + 40) continue;
+        const int rest = rd_rest(m, m->onset[b + 1], NULL), n = rd_humps(m, m->onset[b] + t_end, m->onset[b + 1] - 16, rest, at);
+        m->n_lone_p += n;
+        if (n != 2 || m->premature[b] || b == 0) continue;
+        m->n_dropped++;
+        const int rest_before = rd_rest(m, m->onset[b], NULL), from = m->onset[b] - 190, k = rd_humps(m, from > 12 ? from : 12, m->onset[b] - 16, rest_before, before);
+        if (k == 0) continue;
+        first += (m->onset[b + 1] - at[1]) / RD_FS;
+        last += (m->onset[b] - before[k - 1]) / RD_FS;
+        pauses++;
+    }
+    m->pr_first = first / pauses;
+    m->pr_last = last / pauses;
 }
 
 /** Best fit of one frequency from 4.1 to 5.5 Hz with its second harmonic to II, III or aVF between the QRS complexes. */
@@ -390,6 +448,7 @@ static void rd_read(const float *const leads[RD_LEADS], int n, reading *m)
     rd_read_p(m);
     rd_read_qrs(m);
     rd_read_t(m);
+    rd_atrial(m);
     rd_flutter(m);
     free(a);
 }
