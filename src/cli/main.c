@@ -6,7 +6,9 @@
 
 /* name, what it does; the function is verb_<name> */
 #define VERBS(X)                                                                             \
-    X(labels, "list, search and check findings; map a source's labels to them")
+    X(fetch,  "download a slice of PTB-XL, resumable and checked")                           \
+    X(labels, "list, search and check findings; map a source's labels to them")               \
+    X(simulate, "write 12-lead ECGs of a dipole model, with their labels and numbers")
 
 #define X(name, text) cli_verb verb_##name;
 VERBS(X)
