@@ -66,11 +66,11 @@ static void fibrillation(const schedule *s, double gain, shn_rng *r, double fs_h
     for (int k = 0; k < 3; k++)
         for (int w = 0; w < 2; w++) {
             const double hz = between(r, 5, 8.5), drift = between(r, 0.3, 0.9), drift_start = shn_rng_uniform(r), depth = between(r, 0.5, 1.1);
-            double       turns = shn_rng_uniform(r);
-            for (size_t i = 0; i < n; i++) {
-                const float slow = look(sine, drift_start + drift * (double)i / fs_hz);
-                turns += (hz + depth * slow) / fs_hz;
-                c[k][i] += (float)(gain * s->f_wave_mv * size[k]) * (0.75f + 0.4f * slow) * look(sine, turns);
+            const double start = shn_rng_uniform(r), swing = depth / (2 * M_PI * drift);
+            for (size_t i = 0; i < n; i++) {    /* the pitch hz + depth sin(drift) is integrated, so that any rate sees the same wave */
+                const double t = (double)i / fs_hz, slowly = drift_start + drift * t;
+                c[k][i] += (float)(gain * s->f_wave_mv * size[k]) * (0.75f + 0.4f * look(sine, slowly)) *
+                           look(sine, start + hz * t - swing * look(sine, slowly + 0.25));
             }
         }
 }
@@ -135,9 +135,10 @@ static void muscle(shn_rng *r, double sd, double fs_hz, size_t n, float *x)
 void noise_render(shn_rng *r, double level, double fs_hz, size_t n, float *const c[COMPONENTS], double weight[N_FIELD][COMPONENTS],
                   float *const lead[N_FIELD])
 {
-    const double white = level * 0.004 * exp(between(r, 0, 1.7)), wander = level * 0.02 * exp(between(r, 0, 1.9));
-    const double mains = level * 0.001 * exp(between(r, 0, 2.8)), mains_hz = shn_rng_uniform(r) < 0.5 ? 50 : 60;
-    const double emg = shn_rng_uniform(r) < 0.35 ? level * between(r, 0.01, 0.035) : 0;
+    /* mV; ordinary wards: 10-50 uV of white noise, 0.05-0.3 mV of wander, up to 40 uV of mains, now and then a tense muscle */
+    const double white = level * 0.010 * exp(between(r, 0, 1.6)), wander = level * 0.05 * exp(between(r, 0, 1.8));
+    const double mains = level * 0.0025 * exp(between(r, 0, 2.8)), mains_hz = shn_rng_uniform(r) < 0.5 ? 50 : 60;
+    const double emg = shn_rng_uniform(r) < 0.35 ? level * between(r, 0.025, 0.085) : 0;
     if (level <= 0) return;
     for (int k = 3; k < 6; k++)
         for (int w = 0; w < 3; w++) add_sine(c[k], n, between(r, 0.05, 0.45) / fs_hz, shn_rng_uniform(r), between(r, 0.3, 1));

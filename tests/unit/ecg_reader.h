@@ -75,9 +75,12 @@ static int rd_edge(const float *a, int n, int from, int step, int reach, double 
         quiet = a[i] < floor + share * top ? quiet + 1 : 0;
         if (quiet == 11) return i - 10 * step;
     }
-    /* ST slopes on: the J point is where it slopes least */
-    for (int k = i = from + 30 * step; abs(k - from) < 62; k += step)
-        if (k > 1 && k < n - 2 && a[k] < a[i]) i = k;
+    /* ST slopes on: the J point is where it first slopes least */
+    for (i = from + 5 * step; abs(i - from) < 62 && i > 11 && i < n - 12; i += step) {
+        int least = 1;
+        for (int k = -10; least && k <= 10; k++) least = a[i + k] >= a[i];
+        if (least) return i;
+    }
     return i;
 }
 
@@ -314,7 +317,7 @@ static void rd_read_qrs(reading *m)
     m->qrs = (end - start) / RD_FS;
     for (int l = 0; l < RD_LEADS; l++) {
         const float *x = m->mean_beat[l];
-        int          q_over = 0, late_from = start + (int)(0.66 * (end - start));
+        int          q_over = 0, late_from = start + (int)(0.76 * (end - start));
         for (int i = start - 2; i <= end; i++) {
             m->r[l] = fmax(m->r[l], x[i]);
             m->s[l] = fmin(m->s[l], x[i]);
