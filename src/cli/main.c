@@ -9,6 +9,7 @@
     X(fetch, "download a slice of PTB-XL, resumable and checked")               \
     X(import, "pack labelled ECG collections into one cohort file")             \
     X(labels, "list, search and check findings; map a source's labels to them") \
+    X(simulate, "12-lead ECGs with known truth, for cohorts without data")      \
     X(predict, "findings of ECG files, in Japanese and English")                \
     X(embed, "ECG vectors of files or a cohort, as NPY or safetensors")         \
     X(plot, "an ECG on paper: PNG, SVG or PDF")                                 \
