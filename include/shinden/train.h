@@ -4,6 +4,7 @@
 
 #include "shinden/cohort.h"
 #include "shinden/engine.h"
+#include "shinden/loss.h"
 #include "shinden/model.h"
 #include "shinden/progress.h"
 #include "shinden/text.h"
@@ -11,13 +12,6 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-typedef enum shn_loss { SHN_LOSS_BCE, SHN_LOSS_CLIP, SHN_LOSS_CLIP_MULTI, SHN_LOSS_SIGLIP, SHN_LOSS_SIGLIP_JACCARD,
-                        SHN_LOSS_JACCARD_SOFTMAX, SHN_LOSS_CLASS_COLUMNS, SHN_LOSS_COUNT } shn_loss;
-const char *shn_loss_name(shn_loss loss);               /**< "bce" "clip" ... as on the command line */
-shn_loss    shn_loss_from_name(const char *name);       /**< SHN_LOSS_COUNT if none */
-
-typedef enum shn_jaccard_form { SHN_JACCARD_SOFT, SHN_JACCARD_GRADED, SHN_JACCARD_WEIGHTED, SHN_JACCARD_THRESHOLD } shn_jaccard_form;
 
 typedef struct shn_train_config {
     shn_loss loss;
