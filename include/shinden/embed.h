@@ -9,20 +9,26 @@
 #include "shinden/engine.h"
 #include "shinden/model.h"
 #include "shinden/progress.h"
-#include "shinden/record.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
+/** One packed row, as a cohort holds it: borrowed views. value in uV = signal * uv_per_unit + offset_uv[lead]. */
+typedef struct shn_packed {
+    const int16_t *signal;              /**< [12][n_samples] */
+    const float   *offset_uv;           /**< [12] */
+    float          uv_per_unit;
+    size_t         n_samples, n_valid;
+} shn_packed;
+shn_packed shn_cohort_packed(const shn_cohort *c, size_t record);
+
 /**
- * Fills x [window][12] (channels last) from a cohort row beginning at sample `start`; gaps and what lies past n_valid are 0
+ * Fills x [window][12] (channels last) from a packed row beginning at sample `start`; gaps and what lies past n_valid are 0
  * after normalisation.
  */
-void shn_window_from_cohort(const shn_input *in, const shn_cohort *c, size_t record, size_t start, float *x);
-/** The same from a canonical record (12 leads in order, mV, NaN gaps) at the model's rate. */
-void shn_window_from_record(const shn_input *in, const shn_record *rec, size_t start, float *x);
-/** Start of test window w of n_windows over n_valid samples: evenly spread, first at 0, last at n_valid - window; 0 if shorter. */
+void shn_window_fill(const shn_input *in, const shn_packed *row, size_t start, float *x);
+/** Start of test window w of n_windows: evenly spread from 0 to n_valid - window; a single one is central; 0 where n_valid is shorter. */
 size_t shn_window_start(const shn_input *in, size_t n_valid, size_t w);
 
 /**

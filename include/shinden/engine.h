@@ -39,6 +39,7 @@ SHN_NODISCARD shn_status shn_engine_new(const shn_encoder *enc, size_t n_samples
 void        shn_engine_free(shn_engine *eng);                   /**< accepts NULL */
 const char *shn_engine_describe(const shn_engine *eng);         /**< "cpu f32 avx512 2 threads oneDNN 2.6.3"; borrowed */
 unsigned    shn_engine_n_threads(const shn_engine *eng);
+size_t      shn_engine_batch_max(const shn_engine *eng);
 /** 1 if this length runs at full speed on the engine, 0 if it is a known slow one (compute: the length cliff); *better
     (may be NULL) is then the nearest good length not above it. */
 int shn_engine_good_length(const shn_encoder *enc, size_t n_samples, size_t *better);

@@ -62,6 +62,8 @@ typedef struct shn_model {
     char   *record_text;            /**< "mean" or "joined" */
     char  **class_text;             /**< [K] the texts themselves */
     float  *class_vector;           /**< [K][D] as read, before centring */
+    char   *none_text;              /**< what a record without findings is called: "no listed finding" */
+    float  *none_vector;            /**< [D] its vector as read */
     float  *text_mean;              /**< [D] centring mean; v -> (v/|v| - mean), then to unit length */
     float  *projection;             /**< [E][D] */
     float   logit_scale, logit_bias;/**< t (not its log) and b of the pair loss */
