@@ -47,7 +47,7 @@ for loss in siglip-jaccard bce; do
 done
 
 say "predict one record"
-record=$($shinden report --example-record "$out/cohort.h5" --split val --model "$out/siglip-jaccard/model.safetensors")
+record=$($shinden report --example-record "$out/cohort.h5" --split val)
 $shinden predict "$out/siglip-jaccard/model.safetensors" "$record" --plot "$out/ecg.png" | tee "$out/prediction.txt"
 
 say "report"
