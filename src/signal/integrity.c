@@ -1,0 +1,190 @@
+/**
+ * What twelve leads prove about themselves. Einthoven (III = II - I) and Goldberger (aVR = -(I + II)/2, aVL = I - II/2,
+ * aVF = II - I/2) hold sample by sample in any recording whose limb leads were derived from the same electrodes, up to
+ * the rounding of each stored lead. A wrong lead order breaks them; no knowledge of the file is needed.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "signal/integrity.h"
+
+enum { I = 0, II, III, AVR, AVL, AVF };
+enum { CLIP_RUN = 4 };
+
+/* Rounding of three stored leads at 5 uV per step (the coarsest common resolution) leaves at most about 10 uV; filters and
+   resampling by the recorder differ slightly from lead to lead, hence the share of the signal's own size. */
+static const double tolerance_uv = 15, tolerance_share = 0.05;
+
+typedef struct residual { double max_uv, rms_uv; size_t n; } residual;
+
+/** Residual of a[t] = ca * b[t] + cc * c[t] in uV over samples where all three are there. */
+static residual residual_of(const float *a, double cb, const float *b, double cc, const float *c, size_t n)
+{
+    residual r = { 0 };
+    for (size_t t = 0; t < n; t++) {
+        const double d = fabs((double)a[t] - cb * b[t] - cc * c[t]) * 1e3;
+        if (!isfinite(d)) continue;
+        if (d > r.max_uv) r.max_uv = d;
+        r.rms_uv += d * d;
+        r.n++;
+    }
+    r.rms_uv = r.n ? sqrt(r.rms_uv / (double)r.n) : 0;
+    return r;
+}
+
+static double rms_uv(const float *x, size_t n)
+{
+    double sum = 0, square = 0;
+    size_t m = 0;
+    for (size_t t = 0; t < n; t++) {
+        if (!isfinite(x[t])) continue;
+        sum += x[t];
+        square += (double)x[t] * x[t];
+        m++;
+    }
+    if (m == 0) return 0;
+    const double mean = sum / (double)m, var = square / (double)m - mean * mean;
+    return var > 0 ? sqrt(var) * 1e3 : 0;
+}
+
+static int holds(residual r, double scale_uv)
+{
+    return r.n > 0 && r.rms_uv <= tolerance_uv + tolerance_share * scale_uv;
+}
+
+static float largest(float a, double b) { return isnan(a) || b > a ? (float)b : a; }
+
+/** Fills the identities; lead[i] NULL where missing. */
+static void check_identities(const float *const lead[SHN_LEADS], size_t n, shn_integrity *out)
+{
+    int n_proven = 0, n_refuted = 0;
+    if (!lead[I] || !lead[II]) return;
+    const double scale = fmax(rms_uv(lead[I], n), rms_uv(lead[II], n));
+    if (scale < 5) return;                      /* flat leads prove nothing */
+    static const struct { int lead; double ci, cii; } law[4] = { { III, -1, 1 }, { AVR, -0.5, -0.5 }, { AVL, 1, -0.5 }, { AVF, -0.5, 1 } };
+    for (size_t k = 0; k < 4; k++) {
+        const float *x = lead[law[k].lead];
+        if (!x) continue;
+        const residual r = residual_of(x, law[k].ci, lead[I], law[k].cii, lead[II], n);
+        if (r.n == 0) continue;
+        if (k == 0) out->einthoven_uv_max = (float)r.max_uv;
+        else out->goldberger_uv_max = largest(out->goldberger_uv_max, r.max_uv);
+        if (holds(r, scale)) n_proven++;
+        else n_refuted++;
+    }
+    if (n_refuted && lead[AVL] && lead[AVF]) out->swapped_avl_avf = shn_integrity_swapped(lead[I], lead[II], lead[AVL], lead[AVF], n);
+    out->order_proven = n_refuted ? -1 : n_proven ? 1 : 0;
+}
+
+/** A left-right arm reversal negates I and swaps aVR with aVL: lead I then points away from V6, and aVR is upright. */
+static int arms_reversed(const float *const lead[SHN_LEADS], size_t n)
+{
+    double cross = 0, ii = 0, vv = 0, r3 = 0;
+    if (!lead[I] || !lead[11] || !lead[AVR]) return 0;
+    for (size_t t = 1; t < n; t++) {
+        const double a = (double)lead[I][t] - lead[I][t - 1], b = (double)lead[11][t] - lead[11][t - 1];
+        const double c = (double)lead[AVR][t] - lead[AVR][t - 1];
+        if (!isfinite(a) || !isfinite(b) || !isfinite(c)) continue;
+        cross += a * b;
+        ii += a * a;
+        vv += b * b;
+        r3 += c * fabs(c);
+    }
+    return ii > 0 && vv > 0 && cross / sqrt(ii * vv) < -0.6 && r3 > 0;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    const float x = *(const float *)a, y = *(const float *)b;
+    return (x > y) - (x < y);
+}
+
+/** Noise as 1.4826 times the median absolute second difference over sqrt(6), the gain of that filter for white noise. */
+static float noise_uv(const float *x, size_t n, float *scratch)
+{
+    size_t m = 0;
+    for (size_t t = 2; t < n; t++) {
+        const float d = fabsf(x[t] - 2 * x[t - 1] + x[t - 2]);
+        if (isfinite(d)) scratch[m++] = d;
+    }
+    if (m == 0) return 0;
+    qsort(scratch, m, sizeof *scratch, by_value);
+    return (float)(1.4826 / sqrt(6) * 1e3) * scratch[m / 2];
+}
+
+static uint32_t count_clipped(const float *x, size_t n, float low, float high)
+{
+    uint32_t clipped = 0;
+    for (size_t t = 0; t < n;) {
+        size_t end = t + 1;
+        while (end < n && x[end] == x[t]) end++;
+        if (end - t >= CLIP_RUN && (x[t] == low || x[t] == high)) clipped += (uint32_t)(end - t);
+        t = end;
+    }
+    return clipped;
+}
+
+static void examine_lead(const float *x, size_t n, float *scratch, shn_integrity *out, size_t lead)
+{
+    float    low = NAN, high = NAN;
+    uint32_t gaps = 0;
+    for (size_t t = 0; t < n; t++) {
+        if (!isfinite(x[t])) {
+            gaps++;
+            continue;
+        }
+        if (isnan(low) || x[t] < low) low = x[t];
+        if (isnan(high) || x[t] > high) high = x[t];
+    }
+    out->lead[lead].min_mv = low;
+    out->lead[lead].max_mv = high;
+    out->lead[lead].n_gaps = gaps;
+    out->lead[lead].flat = !(high - low > 1e-3f);
+    out->lead[lead].n_clipped = out->lead[lead].flat ? 0 : count_clipped(x, n, low, high);
+    out->lead[lead].noise_uv = scratch ? noise_uv(x, n, scratch) : NAN;
+}
+
+void shn_integrity_examine(const shn_record *rec, float *scratch, shn_integrity *out)
+{
+    const size_t n = shn_record_n_samples(rec);
+    const float *lead[SHN_LEADS];
+    double       peak = 0;
+    int          n_present = 0;
+
+    memset(out, 0, sizeof *out);
+    out->einthoven_uv_max = out->goldberger_uv_max = NAN;
+    for (size_t l = 0; l < SHN_LEADS; l++) {
+        const int at = shn_record_find(rec, shn_lead_name(l));
+        lead[l] = at < 0 ? NULL : shn_record_lead(rec, (size_t)at);
+        if (!lead[l]) {
+            out->lead[l].min_mv = out->lead[l].max_mv = out->lead[l].noise_uv = NAN;
+            out->lead[l].n_gaps = (uint32_t)n;
+            out->lead[l].flat = 1;
+            continue;
+        }
+        examine_lead(lead[l], n, scratch, out, l);
+        const double r = rms_uv(lead[l], n);
+        if (r > peak) peak = r;
+        n_present++;
+    }
+    check_identities(lead, n, out);
+    out->limb_leads_reversed = arms_reversed(lead, n);
+    /* a heart gives at most some 5 mV; tens of volts RMS can only be microvolts that were called millivolts */
+    out->suspect_microvolt = n_present > 0 && peak > 20e3;
+}
+
+void shn_integrity_check(const shn_record *rec, shn_integrity *out)
+{
+    float *scratch = shn_alloc(shn_record_n_samples(rec), sizeof *scratch);     /* without it noise is unknown, nothing else suffers */
+    shn_integrity_examine(rec, scratch, out);
+    free(scratch);
+}
+
+int shn_integrity_swapped(const float *i, const float *ii, const float *avl, const float *avf, size_t n)
+{
+    const double scale = fmax(rms_uv(i, n), rms_uv(ii, n));
+    if (scale < 5 || holds(residual_of(avl, 1, i, -0.5, ii, n), scale)) return 0;
+    return holds(residual_of(avf, 1, i, -0.5, ii, n), scale) && holds(residual_of(avl, -0.5, i, 1, ii, n), scale);
+}
