@@ -1,6 +1,7 @@
 /** Training: settings, logs, label sets, the head's gradients, and whole runs on a made cohort: resumed to the same bits. */
 #include "harness.h"
 
+#include <dirent.h>
 #include <math.h>
 
 #include "base/alloc.h"
@@ -105,6 +106,31 @@ static void test_faulty_settings_name_line_and_key(void **state)
     strcpy(c.stop_after, "step:2x");
     c.class_columns = 0;
     assert_status(shn_train_config_check(&c, &err), SHN_RANGE);
+}
+
+static void test_must_fail_files_are_refused(void **state)
+{
+    (void)state;
+    const char *folder = SHN_TESTS_DIR "/must_fail/config";
+    DIR *dir = opendir(folder);
+    int  n = 0;
+    assert_non_null(dir);
+    for (struct dirent *e; (e = readdir(dir)) != NULL;) {
+        shn_error        err = { 0 };
+        shn_train_config c;
+        char     path[SHN_PATH_MAX];
+        uint8_t *bytes;
+        size_t   size;
+        if (e->d_name[0] == '.') continue;
+        assert_ok(shn_path_join(path, folder, e->d_name, &err));
+        assert_ok(shn_file_read(path, SHN_TRAIN_YAML_MAX, &bytes, &size, &err));
+        shn_train_defaults(SHN_LOSS_CLIP, 1000, 100, &c);
+        if (shn_train_config_parse(&c, (const char *)bytes, size, &err) == SHN_OK) fail_msg("%s was taken", e->d_name);
+        free(bytes);
+        n++;
+    }
+    closedir(dir);
+    assert_true(n >= 16);
 }
 
 /* --- logs --- */
@@ -710,6 +736,7 @@ int main(void)
         cmocka_unit_test(test_every_setting_round_trips),
         cmocka_unit_test(test_recipes_depend_on_the_loss),
         cmocka_unit_test(test_faulty_settings_name_line_and_key),
+        cmocka_unit_test(test_must_fail_files_are_refused),
         cmocka_unit_test(test_logs_are_cut_back_to_the_checkpoint),
         cmocka_unit_test(test_event_bytes),
         cmocka_unit_test(test_distinct_sets_are_counted),
