@@ -94,7 +94,7 @@ static int parse(int argc, char **argv, arguments *a)
     return CLI_DONE;
 }
 
-/** Defaults of the loss, which the flags or the file name, then the file, then the flags. */
+/** Defaults of the loss, which the flags or the file name, then the file, then the flags. *usage 1: a flag is missing or wrong. */
 static shn_status settle(const arguments *a, const shn_cohort *c, shn_train_config *config, int *usage, shn_error *err)
 {
     uint8_t *yaml = NULL;
@@ -115,7 +115,10 @@ static shn_status settle(const arguments *a, const shn_cohort *c, shn_train_conf
     }
     if (st != SHN_OK && yaml) shn_error_prefix(err, "%s", a->config);
     free(yaml);
-    for (int i = 0; i < a->n && st == SHN_OK && !*usage; i++) st = shn_train_config_set(config, a->key[i], a->value[i], err);
+    for (int i = 0; i < a->n && st == SHN_OK && !*usage; i++) {
+        st = shn_train_config_set(config, a->key[i], a->value[i], err);
+        *usage = st != SHN_OK;
+    }
     config->resume = a->resume;
     return st;
 }
@@ -212,6 +215,7 @@ static int run(const arguments *a, const shn_cohort *c)
     int              usage = 0;
     const shn_watcher watcher = cli_watcher();
     shn_status st = settle(a, c, &config, &usage, &err);
+    if (usage && st != SHN_OK) return cli_usage(VERB, "%s", err.text);
     if (usage)
         return a->loss ? cli_usage(VERB, "no loss '%s'", a->loss) : cli_usage(VERB, "--loss NAME says what is learned");
     if (st == SHN_OK) st = shn_train_config_check(&config, &err);

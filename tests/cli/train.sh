@@ -40,7 +40,7 @@ refused 2 "which cohort" "$shinden" train
 refused 2 "--loss" "$shinden" train "$dir/c.h5" -o "$dir/x"
 refused 2 "no loss 'nt-xent'" "$shinden" train "$dir/c.h5" --loss nt-xent -o "$dir/x"
 refused 2 "no flag '--batch-sise'" "$shinden" train "$dir/c.h5" --loss bce --batch-sise 3 -o "$dir/x"
-refused 1 "batch_size" "$shinden" train "$dir/c.h5" --loss bce --batch-size 1 -o "$dir/x"
+refused 2 "batch_size" "$shinden" train "$dir/c.h5" --loss bce --batch-size 1 -o "$dir/x"
 refused 1 "--resume" "$shinden" train "$dir/c.h5" --loss clip "${small[@]}" -o "$dir/clip"
 refused 1 "other settings" "$shinden" train "$dir/c.h5" --loss clip "${small[@]}" --lr 1 --resume -o "$dir/clip"
 refused 1 "not_found" "$shinden" train "$dir/none.h5" --loss bce -o "$dir/x"
