@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fail.h"
 #include "base/file.h"
 #include "cli/cli.h"
 #include "shinden/embed.h"
@@ -229,6 +230,8 @@ static int run(const arguments *a, const shn_cohort *c)
     shn_vectors_free(vectors);
     return rc;
 }
+
+cli_verb verb_train;
 
 int verb_train(int argc, char **argv)
 {
