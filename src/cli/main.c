@@ -5,8 +5,10 @@
 #include "cli/cli.h"
 
 /* name, what it does; the function is verb_<name> */
-#define VERBS(X) \
-    X(train, "learns from a cohort: model.safetensors, logs, checkpoints")
+#define VERBS(X)                                                                             \
+    X(fetch,  "download a slice of PTB-XL, resumable and checked")                           \
+    X(train,  "learn from a cohort: model, logs, checkpoints")                               \
+    X(labels, "list, search and check findings; map a source's labels to them")
 
 #define X(name, text) cli_verb verb_##name;
 VERBS(X)

@@ -1,0 +1,370 @@
+/**
+ * WFDB: every signal format from payloads that this file encodes itself, header traps, several rates, segments, the writer,
+ * and every real record at hand against its own checksums.
+ */
+#include "harness.h"
+
+#include <dirent.h>
+#include <math.h>
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "shinden/signal.h"
+#include "shinden/wfdb.h"
+
+/* ---- files in memory ---- */
+
+typedef struct memory_file { const char *name; uint8_t bytes[4096]; size_t n; } memory_file;
+typedef struct memory { memory_file files[8]; size_t n; } memory;
+
+static shn_status lend(void *context, const char *name, const uint8_t **bytes, size_t *n_bytes, shn_error *err)
+{
+    memory *m = context;
+    for (size_t i = 0; i < m->n; i++)
+        if (strcmp(m->files[i].name, name) == 0) {
+            *bytes = m->files[i].bytes;
+            *n_bytes = m->files[i].n;
+            return SHN_OK;
+        }
+    err->status = SHN_IO;
+    err->reason = SHN_REASON_NOT_FOUND;
+    return SHN_IO;
+}
+
+static void give_back(void *context, const uint8_t *bytes, size_t n) { (void)context, (void)bytes, (void)n; }
+
+static memory_file *add_file(memory *m, const char *name, const void *bytes, size_t n)
+{
+    memory_file *f = &m->files[m->n++];
+    f->name = name;
+    f->n = n;
+    memcpy(f->bytes, bytes, n);
+    return f;
+}
+
+static shn_status read_text(memory *m, const char *header, shn_record **rec, shn_error *err)
+{
+    const shn_source source = { m, lend, give_back };
+    return shn_wfdb_read((const uint8_t *)header, strlen(header), &source, NULL, rec, err);
+}
+
+/* ---- encoders of this test: written from signal(5), sharing nothing with the reader ---- */
+
+static size_t encode(int format, const int *v, size_t n, uint8_t *out)
+{
+    size_t at = 0;
+    int    last = 0;
+    memset(out, 0, 4 * n + 4);
+    for (size_t i = 0; i < n; i++) {
+        const unsigned u = (unsigned)v[i];
+        switch (format) {
+        case 8: out[at++] = (uint8_t)(v[i] - last); last = v[i]; break;
+        case 16: out[at++] = u & 255; out[at++] = u >> 8 & 255; break;
+        case 61: out[at++] = u >> 8 & 255; out[at++] = u & 255; break;
+        case 24: out[at++] = u & 255; out[at++] = u >> 8 & 255; out[at++] = u >> 16 & 255; break;
+        case 32: for (int b = 0; b < 4; b++) out[at++] = u >> 8 * b & 255; break;
+        case 80: out[at++] = (uint8_t)(v[i] + 128); break;
+        case 160: out[at++] = (u + 32768) & 255; out[at++] = (u + 32768) >> 8 & 255; break;
+        case 212:
+            if (i % 2 == 0) { out[at] = u & 255; out[at + 1] = u >> 8 & 15; at += 2; }
+            else { out[at - 1] |= (u >> 8 & 15) << 4; out[at++] = u & 255; }
+            break;
+        case 310: {
+            uint8_t *g = out + i / 3 * 4;
+            const unsigned w = (u & 1023) << 1;
+            if (i % 3 == 0) { g[0] |= w & 255; g[1] |= w >> 8; at += 2; }
+            else if (i % 3 == 1) { g[2] |= w & 255; g[3] |= w >> 8; at += 2; }
+            else { g[1] |= (u & 31) << 3; g[3] |= (u >> 5 & 31) << 3; }
+            break;
+        }
+        case 311: {
+            uint8_t *g = out + i / 3 * 4;
+            const uint32_t w = (uint32_t)(u & 1023) << (10 * (i % 3));
+            for (int b = 0; b < 4; b++) g[b] |= w >> 8 * b & 255;
+            at = i / 3 * 4 + (i % 3 == 0 ? 2 : i % 3 == 1 ? 3 : 4);
+            break;
+        }
+        }
+    }
+    return at;
+}
+
+static const struct { int format, low, high; } formats[] = {
+    { 8, -60, 60 },           { 16, -32767, 32767 }, { 24, -8388607, 8388607 }, { 32, -2147483647, 2147483647 }, { 61, -32767, 32767 },
+    { 80, -127, 127 },        { 160, -32767, 32767 }, { 212, -2047, 2047 },     { 310, -511, 511 },              { 311, -511, 511 },
+};
+
+static void test_every_format(void **state)
+{
+    (void)state;
+    enum { N = 23 };                            /* not a multiple of 2 or 3: the last group is a partial one */
+    for (size_t f = 0; f < sizeof formats / sizeof *formats; f++) {
+        shn_error   err = { 0 };
+        shn_record *rec;
+        memory      m = { .n = 0 };
+        int         v[N], sum = 0;
+        uint8_t     bytes[4 * N + 4];
+        char        header[256];
+        for (int i = 0; i < N; i++) {
+            v[i] = i == 0 ? formats[f].low : i == 1 ? formats[f].high : i == 2 ? 0 : (i * 7919) % 101 - 50;
+            if (formats[f].format == 8 && i < 3) v[i] = i * 50 - 50;
+            sum = (int)((unsigned)sum + (unsigned)v[i]);
+        }
+        add_file(&m, "a.dat", bytes, encode(formats[f].format, v, N, bytes));
+        snprintf(header, sizeof header, "a 1 500 %d\na.dat %d 100(7)/mV 16 0 0 %d 0 I\n", N, formats[f].format, (int)(int16_t)sum);
+        assert_ok(read_text(&m, header, &rec, &err));
+        for (int i = 0; i < N; i++) {
+            const double expected = ((double)v[i] - 7) / 100;
+            assert_near(shn_record_lead(rec, 0)[i], expected, 1e-6 * fabs(expected) + 1e-6);
+        }
+        shn_record_free(rec);
+        m.files[0].n--;                         /* one byte less is a truncated file */
+        assert_status(read_text(&m, header, &rec, &err), SHN_FORMAT);
+        assert_int_equal(err.reason, SHN_REASON_TRUNCATED);
+        assert_null(rec);
+        m.files[0].n++;
+        m.files[0].bytes[4] ^= 2;               /* and one bit more a wrong checksum */
+        assert_status(read_text(&m, header, &rec, &err), SHN_FORMAT);
+        assert_int_equal(err.reason, SHN_REASON_CHECKSUM);
+    }
+}
+
+static void test_invalid_samples_are_gaps(void **state)
+{
+    (void)state;
+    static const struct { int format, invalid; } cases[] = { { 16, -32768 }, { 24, -8388608 }, { 61, -32768 }, { 80, -128 },
+                                                             { 160, -32768 }, { 212, -2048 },  { 310, -512 },  { 311, -512 } };
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+        shn_error   err = { 0 };
+        shn_record *rec;
+        memory      m = { .n = 0 };
+        uint8_t     bytes[64];
+        char        header[128];
+        const int   v[4] = { 5, cases[c].invalid, 9, -3 };
+        add_file(&m, "a.dat", bytes, encode(cases[c].format, v, 4, bytes));
+        snprintf(header, sizeof header, "a 1 500 4\na.dat %d 1\n", cases[c].format);
+        assert_ok(read_text(&m, header, &rec, &err));
+        assert_true(isnan(shn_record_lead(rec, 0)[1]) && shn_record_lead(rec, 0)[2] == 9);
+        shn_record_free(rec);
+    }
+}
+
+static void test_units_gain_and_comments(void **state)
+{
+    (void)state;
+    shn_error   err = { 0 };
+    shn_record *rec;
+    memory      m = { .n = 0 };
+    const int16_t v[10] = { 200, 200, 200, 200, 200, 400, 400, 400, 400, 400 };
+    add_file(&m, "a.dat", v, sizeof v);
+    assert_ok(read_text(&m, "a 5 500 2 12:33:59 09/11/1984\na.dat 16 0\na.dat 16 100(50)/uV\na.dat 16 100/V\na.dat 16 100/mmHg\na.dat 16 100/mV 12 10\n"
+                            "# <age>: 69  <sex>: F\n#Dx: 59118001, 164884008\n#Package: 7\n", &rec, &err));
+    assert_near(shn_record_lead(rec, 0)[0], 1.0, 1e-6);                 /* gain 0: 200 per mV */
+    assert_int_equal(shn_record_unit(rec, 0), SHN_UNIT_DEFAULT);
+    assert_near(shn_record_lead(rec, 1)[0], 1.5e-3, 1e-9);
+    assert_int_equal(shn_record_unit(rec, 1), SHN_UNIT_DECLARED);
+    assert_near(shn_record_lead(rec, 2)[1], 4000, 1e-3);
+    assert_int_equal(shn_record_unit(rec, 3), SHN_UNIT_NOT_VOLTAGE);
+    assert_near(shn_record_lead(rec, 4)[0], 1.9, 1e-6);                 /* baseline is the ADC zero when not given */
+    const shn_record_meta *meta = shn_record_meta_of(rec);
+    assert_string_equal(meta->acquired, "1984-11-09T12:33:59");
+    assert_near(meta->age_years, 69, 0);
+    assert_int_equal(meta->sex, 'F');
+    assert_int_equal(shn_record_n_labels(rec), 2);
+    assert_string_equal(shn_record_label(rec, 1), "164884008");
+    shn_record_free(rec);
+}
+
+static void test_several_rates_and_skew(void **state)
+{
+    (void)state;
+    shn_error   err = { 0 };
+    shn_record *rec;
+    memory      m = { .n = 0 };
+    const int16_t v[9] = { 1, 2, 10, 3, 4, 20, 5, 6, 30 };              /* frames of two samples of a and one of b */
+    add_file(&m, "a.dat", v, sizeof v);
+    assert_ok(read_text(&m, "a 2 100 3\na.dat 16x2 1\na.dat 16 1\n", &rec, &err));
+    assert_near(shn_record_fs_hz(rec), 200, 0);
+    const float *a = shn_record_lead(rec, 0), *b = shn_record_lead(rec, 1);
+    for (int i = 0; i < 6; i++) assert_near(a[i], i + 1, 0);
+    assert_true(b[0] == 10 && b[1] == 15 && b[2] == 20 && b[4] == 30 && b[5] == 30);
+    assert_true(shn_record_has_note(rec, SHN_REASON_UPSAMPLING));
+    shn_record_free(rec);
+    assert_ok(read_text(&m, "a 3 100 3\na.dat 16:1 1\na.dat 16 1\na.dat 16 1\n", &rec, &err));
+    a = shn_record_lead(rec, 0);
+    assert_true(a[0] == 3 && a[1] == 5 && isnan(a[2]));
+    shn_record_free(rec);
+}
+
+static void test_segments(void **state)
+{
+    (void)state;
+    shn_error   err = { 0 };
+    shn_record *rec;
+    memory      m = { .n = 0 };
+    const int16_t one[4] = { 1, 10, 2, 20 }, two[2] = { 30, 40 };
+    add_file(&m, "s1.dat", one, sizeof one);
+    add_file(&m, "s2.dat", two, sizeof two);
+    static const char h1[] = "s1 2 100 2\ns1.dat 16 1 0 0 0 3 0 I\ns1.dat 16 1 0 0 0 30 0 II\n";
+    static const char h2[] = "s2 1 100 2\ns2.dat 16 1 0 0 0 70 0 II\n";
+    static const char layout[] = "s_layout 2 100 0\n~ 0 1 0 0 0 0 0 I\n~ 0 1 0 0 0 0 0 II\n";
+    add_file(&m, "s1.hea", h1, strlen(h1));
+    add_file(&m, "s2.hea", h2, strlen(h2));
+    add_file(&m, "s_layout.hea", layout, strlen(layout));
+    assert_ok(read_text(&m, "s/4 2 100 7\ns_layout 0\ns1 2\n~ 3\ns2 2\n", &rec, &err));
+    const float *i = shn_record_lead(rec, 0), *ii = shn_record_lead(rec, 1);
+    assert_true(i[0] == 1 && i[1] == 2 && isnan(i[2]) && isnan(i[5]) && isnan(i[6]));
+    assert_true(ii[0] == 10 && ii[1] == 20 && isnan(ii[4]) && ii[5] == 30 && ii[6] == 40);
+    shn_record_free(rec);
+    assert_status(read_text(&m, "s/2 2 100 4\ns1 2\nmissing 2\n", &rec, &err), SHN_IO);
+    assert_status(read_text(&m, "s/2 2 100 9\ns1 2\ns2 2\n", &rec, &err), SHN_FORMAT);
+}
+
+static void test_bad_headers(void **state)
+{
+    (void)state;
+    static const struct { const char *header; shn_reason reason; } cases[] = {
+        { "", SHN_REASON_BAD_HEADER },                                  { "# only a comment\n", SHN_REASON_BAD_HEADER },
+        { "a\n", SHN_REASON_BAD_HEADER },                               { "a 1 500 10\n", SHN_REASON_TRUNCATED },
+        { "a 100000 500 10\n", SHN_REASON_BAD_HEADER },                 { "a 1 inf 10\na.dat 16\n", SHN_REASON_BAD_HEADER },
+        { "a 1 -5 10\na.dat 16\n", SHN_REASON_BAD_HEADER },             { "a 1 500 10\n../a.dat 16\n", SHN_REASON_BAD_HEADER },
+        { "a 1 500 10\na.dat 17\n", SHN_REASON_UNSUPPORTED },           { "a 1 500 10\na.dat 516\n", SHN_REASON_UNSUPPORTED },
+        { "a 1 500 10\na.dat 16 nan\n", SHN_REASON_BAD_HEADER },        { "a 1 500 10\na.dat 16x0\n", SHN_REASON_BAD_HEADER },
+        { "a 1 500 99999999999999999999\na.dat 16\n", SHN_REASON_BAD_HEADER },
+        { "a 1 500 60000000000\na.dat 16\n", SHN_REASON_LIMIT },        { "a/9999999 1 500\n", SHN_REASON_BAD_HEADER },
+        { "a 0 500 10\n", SHN_REASON_NO_ECG },                          { "a 1 500 10\na.dat 16x9999999999\n", SHN_REASON_BAD_HEADER },
+    };
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+        shn_error   err = { 0 };
+        shn_record *rec = NULL;
+        memory      m = { .n = 0 };
+        add_file(&m, "a.dat", "0123456789", 10);
+        if (read_text(&m, cases[c].header, &rec, &err) == SHN_OK) fail_msg("accepted: %s", cases[c].header);
+        assert_null(rec);
+        if (err.reason != cases[c].reason) fail_msg("%s: reason %s: %s", cases[c].header, shn_reason_name(err.reason), err.text);
+    }
+}
+
+static void test_failing_allocations(void **state)
+{
+    (void)state;
+    shn_error   err = { 0 };
+    shn_record *rec;
+    memory      m = { .n = 0 };
+    const int16_t v[4] = { 1, 2, 3, 4 };
+    int           failures = 0;
+    add_file(&m, "a.dat", v, sizeof v);
+    for (long n = 1; n < 100; n++) {
+        shn_alloc_fail_after(n);
+        const shn_status st = read_text(&m, "a 2 500 2\na.dat 16 1\na.dat 16 1\n#Dx: 1,2\n", &rec, &err);
+        shn_alloc_fail_after(0);
+        if (st == SHN_OK) {
+            shn_record_free(rec);
+            assert_true(failures >= 6);
+            return;
+        }
+        assert_int_equal(st, SHN_NOMEM);
+        assert_null(rec);
+        failures++;
+    }
+    fail_msg("never succeeded");
+}
+
+static void test_writer_round_trip(void **state)
+{
+    (void)state;
+    shn_error   err = { 0 };
+    shn_record *rec, *again;
+    char        path[SHN_PATH_MAX];
+    static const char *const comments[] = { "Age: 51", "Sex: M" };
+    const char *folder = test_folder();
+    assert_ok(shn_record_new(2, 500, 100, &rec, &err));
+    shn_record_set_name(rec, 0, "I");
+    shn_record_set_name(rec, 1, "aVR");
+    for (int t = 0; t < 500; t++) {
+        shn_record_lead_mut(rec, 0)[t] = (float)(t - 250) / 1000;
+        shn_record_lead_mut(rec, 1)[t] = t == 7 ? NAN : t == 8 ? 99 : 0.001f * (float)(t % 3);
+    }
+    assert_ok(shn_wfdb_write16(rec, folder, "r_1", comments, 2, &err));
+    assert_status(shn_wfdb_write16(rec, folder, "../r", NULL, 0, &err), SHN_RANGE);
+    assert_ok(shn_path_join(path, folder, "r_1", &err));
+    assert_ok(shn_record_read(path, NULL, &again, &err));
+    for (int t = 0; t < 500; t++) assert_near(shn_record_lead(again, 0)[t], shn_record_lead(rec, 0)[t], 1e-6);
+    assert_true(isnan(shn_record_lead(again, 1)[7]));
+    assert_near(shn_record_lead(again, 1)[8], 32.767, 1e-5);
+    assert_string_equal(shn_record_name(again, 1), "aVR");
+    assert_near(shn_record_meta_of(again)->age_years, 51, 0);
+    shn_record_free(rec);
+    shn_record_free(again);
+}
+
+static void test_real_records(void **state)
+{
+    (void)state;
+    shn_error err = { 0 };
+    char      folder[SHN_PATH_MAX], **paths;
+    size_t    n, n_proven = 0, n_refuted = 0, n_twelve = 0;
+    static const char *const sets[] = { "ptbxl", "cinc2021", "ludb", "brugada_huca", "code15", "mitdb" };
+    for (size_t s = 0; s < 6; s++) {
+        assert_ok(shn_path_join(folder, test_data(), sets[s], &err));
+        assert_ok(shn_records_find(folder, &paths, &n, &err));
+        assert_true(n >= 36);
+        for (size_t i = 0; i < n; i++) {
+            shn_record   *rec;
+            shn_integrity check;
+            if (i % 5 && n > 300) continue;     /* a fifth of the large sets is enough here */
+            assert_ok(shn_record_read(paths[i], NULL, &rec, &err));
+            if (shn_record_n_leads(rec) == 12 && s != 2) {      /* LUDB's gains destroy the identities, see below */
+                shn_integrity_check(rec, &check);
+                n_twelve++;
+                n_proven += check.order_proven == 1;
+                n_refuted += check.order_proven < 0;
+            }
+            shn_record_free(rec);
+        }
+        shn_paths_free(paths, n);
+    }
+    /* eleven of 2,781 recordings truly break the identities by 0.2 to 9 mV (spikes, leads filtered apart): see docs/signal.md */
+    assert_true(n_twelve > 500 && n_proven * 100 > n_twelve * 98 && n_refuted * 100 < n_twelve);
+}
+
+static void test_ludb_raw_integers_obey_einthoven(void **state)
+{
+    (void)state;
+    shn_error err = { 0 };
+    char      folder[SHN_PATH_MAX], **paths;
+    size_t    n;
+    assert_ok(shn_path_join(folder, test_data(), "ludb", &err));
+    assert_ok(shn_records_find(folder, &paths, &n, &err));
+    for (size_t i = 0; i < n; i++) {
+        shn_record        *rec;
+        shn_integrity      check;
+        shn_format_options o;
+        shn_format_defaults(&o);
+        o.raw_microvolts = 1;
+        assert_ok(shn_record_read(paths[i], &o, &rec, &err));
+        shn_integrity_check(rec, &check);
+        assert_int_equal(check.order_proven, 1);
+        assert_true(check.einthoven_uv_max < 2.5);
+        assert_int_equal(shn_record_unit(rec, 0), SHN_UNIT_ASSUMED);
+        shn_record_free(rec);
+    }
+    shn_paths_free(paths, n);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_every_format),
+        cmocka_unit_test(test_invalid_samples_are_gaps),
+        cmocka_unit_test(test_units_gain_and_comments),
+        cmocka_unit_test(test_several_rates_and_skew),
+        cmocka_unit_test(test_segments),
+        cmocka_unit_test(test_bad_headers),
+        cmocka_unit_test(test_failing_allocations),
+        cmocka_unit_test(test_writer_round_trip),
+        cmocka_unit_test(test_real_records),
+        cmocka_unit_test(test_ludb_raw_integers_obey_einthoven),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
