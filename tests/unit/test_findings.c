@@ -1,6 +1,8 @@
 /** labels: the built-in registry's promises, the mapping of every real label, and what a user's table is refused for. */
 #include "harness.h"
 
+#include <dirent.h>
+
 #include "base/alloc.h"
 #include "base/csv.h"
 #include "base/file.h"
@@ -23,7 +25,7 @@ static shn_status parse(const char *text, shn_registry **out, shn_error *err)
 static void test_every_finding_is_whole(void **state)
 {
     (void)state;
-    assert_true(shn_registry_size(reg) >= 219);             /* ids are frozen: it may only grow */
+    assert_true(shn_registry_size(reg) >= 223);             /* ids are frozen: it may only grow */
     for (size_t i = 0; i < shn_registry_size(reg); i++) {
         const shn_finding *f = shn_registry_at(reg, i);
         assert_int_equal(shn_registry_find(reg, f->id), i); /* the first with this id is this one: unique */
@@ -77,6 +79,19 @@ static void test_each_scp_statement_is_a_finding_of_its_own(void **state)
     }
     for (size_t i = 0; i < shn_registry_size(reg); i++) n += *shn_registry_at(reg, i)->scp != '\0';
     assert_int_equal(n, 71);
+}
+
+/** A named parent leaves its children open. PTB-XL chooses among all 71, so none of them may lie below another. */
+static void test_no_scp_statement_lies_below_another(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < shn_registry_size(reg); i++)
+        for (size_t k = 0; k < shn_registry_size(reg); k++)
+            if (i != k && *shn_registry_at(reg, i)->scp && *shn_registry_at(reg, k)->scp && shn_registry_is_a(reg, i, k))
+                fail_msg("%s lies below %s", shn_registry_at(reg, i)->scp, shn_registry_at(reg, k)->scp);
+    const size_t any = (size_t)shn_registry_find(reg, "t_wave_abnormality_any");
+    assert_true(shn_registry_is_a(reg, (size_t)shn_registry_map(reg, SHN_CODE_SCP, "INVT"), any));
+    assert_true(shn_registry_is_a(reg, (size_t)shn_registry_map(reg, SHN_CODE_SCP, "TAB_"), any));
 }
 
 static void test_codes_are_well_formed_and_mean_one_finding(void **state)
@@ -255,6 +270,27 @@ static void test_a_users_table_from_a_file(void **state)
     unlink(path);
 }
 
+static void test_must_fail_corpus_is_refused(void **state)
+{
+    (void)state;
+    const char *folder = SHN_TESTS_DIR "/must_fail/findings";
+    DIR *dir = opendir(folder);
+    int  n = 0;
+    assert_non_null(dir);
+    for (struct dirent *e; (e = readdir(dir)) != NULL;) {
+        char          path[4096];
+        shn_error     err = { 0 };
+        shn_registry *mine;
+        if (e->d_name[0] == '.') continue;
+        snprintf(path, sizeof path, "%s/%s", folder, e->d_name);
+        assert_status(shn_registry_read(path, &mine, &err), SHN_FORMAT);
+        if (!strstr(err.text, e->d_name) || !strstr(err.text, "line ")) fail_msg("'%s' lacks file or line", err.text);
+        n++;
+    }
+    closedir(dir);
+    assert_true(n >= 9);
+}
+
 static void test_every_allocation_may_fail(void **state)
 {
     (void)state;
@@ -384,6 +420,7 @@ int main(void)
         cmocka_unit_test(test_every_finding_is_whole),
         cmocka_unit_test(test_parents_exist_and_make_no_circle),
         cmocka_unit_test(test_each_scp_statement_is_a_finding_of_its_own),
+        cmocka_unit_test(test_no_scp_statement_lies_below_another),
         cmocka_unit_test(test_codes_are_well_formed_and_mean_one_finding),
         cmocka_unit_test(test_snomed_check_digit),
         cmocka_unit_test(test_mapping_says_the_same_thing),
@@ -393,6 +430,7 @@ int main(void)
         cmocka_unit_test(test_lists),
         cmocka_unit_test(test_a_users_table_is_read_or_refused_with_its_place),
         cmocka_unit_test(test_a_users_table_from_a_file),
+        cmocka_unit_test(test_must_fail_corpus_is_refused),
         cmocka_unit_test(test_every_allocation_may_fail),
         cmocka_unit_test(test_built_in_equals_its_file),
         cmocka_unit_test(test_every_real_label_maps),
