@@ -1,0 +1,407 @@
+/** The cpu engine: construction, weights in and out, the optimizer. The passes are in train.c and embed.c. */
+#include "engine/cpu/cpu.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/fail.h"
+
+static const char where[] = "engine.cpu";
+
+shn_status cpu_team(cpu_engine *e, shn_team_fn *fn, shn_error *err)
+{
+    for (unsigned t = 0; t < e->n_threads; t++) e->threads[t].status = SHN_OK;
+    shn_team_run(e->team, fn, e);
+    for (unsigned t = 0; t < e->n_threads; t++)
+        if (e->threads[t].status != SHN_OK) {
+            if (err) *err = e->threads[t].error;
+            return e->threads[t].status;
+        }
+    return SHN_OK;
+}
+
+const void *cpu_input(const cpu_engine *e, cpu_thread *t, size_t first, size_t n, size_t chunk)
+{
+    const size_t record = e->n_samples * e->enc.config.n_leads;
+    const float *x = e->x + first * record;
+    if (e->type == SHN_F32 && n == chunk) return x;
+    e->k->convert(x, n * record, t->x);
+    memset(t->x + n * record * e->element, 0, (chunk - n) * record * e->element);
+    return t->x;
+}
+
+static void cpu_free(void *self)
+{
+    cpu_engine *e = self;
+    if (!e) return;
+    for (size_t i = 0; i < e->n_units; i++) {
+        cpu_unit *w = &e->units[i];
+        shn_conv_free(w->forward), shn_conv_free(w->backward_data), shn_conv_free(w->backward_weights), shn_conv_free(w->infer);
+        shn_reorder_free(w->from_plain), shn_reorder_free(w->to_plain), shn_reorder_free(w->to_forward);
+        shn_reorder_free(w->to_backward), shn_reorder_free(w->to_infer);
+    }
+    shn_compute_free(e->compute);
+    shn_team_free(e->team);
+    free(e->threads);
+    free(e->arena);
+    free(e);
+}
+
+/* ---- construction ---- */
+
+static shn_status make_conv(cpu_engine *e, const cpu_unit *w, shn_conv_pass pass, shn_conv **out, shn_error *err)
+{
+    const shn_conv_spec s = {
+        .pass = pass, .dtype = e->type, .n = pass == SHN_CONV_INFERENCE ? e->embed_chunk : w->chunk, .in = w->u.in_channels,
+        .in_length = w->in_length, .out = w->u.out_channels, .out_length = w->conv_length, .kernel = w->u.kernel,
+        .stride = w->u.stride, .pad = w->u.pad, .add = pass == SHN_CONV_INFERENCE && w->u.residual >= 0,
+        .relu = pass == SHN_CONV_INFERENCE && w->u.relu,
+    };
+    return shn_conv_new(e->compute, &s, out, err);
+}
+
+static shn_status make_reorder(cpu_engine *e, const shn_layout *from, const shn_layout *to, shn_reorder **out, shn_error *err)
+{
+    return shn_layout_equal(from, to) ? SHN_OK : shn_reorder_new(e->compute, from, to, out, err);
+}
+
+static shn_status make_unit(cpu_engine *e, cpu_unit *w, shn_error *err)
+{
+    shn_layout *plain = NULL;
+    shn_status  st = shn_layout_plain(e->compute, w->u.out_channels, w->u.in_channels, w->u.kernel, &plain, err);
+    const shn_layout *master = plain;
+    if (st == SHN_OK) st = make_conv(e, w, SHN_CONV_INFERENCE, &w->infer, err);
+    if (st == SHN_OK) st = make_reorder(e, plain, shn_conv_layout(w->infer), &w->to_infer, err);
+    if (st == SHN_OK && e->training) {
+        st = make_conv(e, w, SHN_CONV_FORWARD, &w->forward, err);
+        if (st == SHN_OK && w->u.input >= 1) st = make_conv(e, w, SHN_CONV_BACKWARD_DATA, &w->backward_data, err);
+        if (st == SHN_OK) st = make_conv(e, w, SHN_CONV_BACKWARD_WEIGHTS, &w->backward_weights, err);
+        if (st == SHN_OK) {
+            master = shn_conv_layout(w->backward_weights);
+            st = make_reorder(e, plain, master, &w->from_plain, err);
+        }
+        if (st == SHN_OK) st = make_reorder(e, master, plain, &w->to_plain, err);
+        if (st == SHN_OK) st = make_reorder(e, master, shn_conv_layout(w->forward), &w->to_forward, err);
+        if (st == SHN_OK && w->backward_data) st = make_reorder(e, master, shn_conv_layout(w->backward_data), &w->to_backward, err);
+    }
+    if (st == SHN_OK) {
+        w->n_weight = (shn_layout_bytes(master) / sizeof(float) + 15) / 16 * 16;
+        w->weight = e->n_internal;
+        w->gamma = w->weight + w->n_weight;
+        w->beta = w->gamma + (w->u.out_channels + 15) / 16 * 16;
+        e->n_internal = w->beta + (w->u.out_channels + 15) / 16 * 16;
+    }
+    shn_layout_free(plain);
+    return st;
+}
+
+/** Takes `bytes` from the arena, whole cache lines; with no arena yet it only counts. */
+static void *carve(const cpu_engine *e, size_t *at, size_t bytes)
+{
+    void *p = e->arena ? e->arena + *at : NULL;
+    *at += (bytes + 63) / 64 * 64;
+    return p;
+}
+
+static size_t max_size(size_t a, size_t b) { return a > b ? a : b; }
+
+/** What the largest unit needs, over all units. */
+typedef struct extent { size_t chunk_conv, chunk_in, gradient, weight, plain, channels, embed, sums, scratch, kept; } extent;
+
+static extent measure(cpu_engine *e)
+{
+    extent x = { 0 };
+    for (size_t i = 0; i < e->n_units; i++) {
+        cpu_unit    *w = &e->units[i];
+        const size_t in = w->in_length * w->u.in_channels * e->element, C = w->u.out_channels;
+        x.channels = max_size(x.channels, C);
+        x.plain = max_size(x.plain, (size_t)w->u.in_channels * C * w->u.kernel);
+        x.embed = max_size(x.embed, max_size(cpu_conv_bytes(e, w, e->embed_chunk), cpu_out_bytes(e, w, e->embed_chunk)));
+        w->sum_at = x.sums;
+        x.sums += 2 * ((C + 15) / 16 * 16);
+        x.scratch = max_size(x.scratch, shn_conv_scratch_bytes(w->infer));
+        const shn_reorder *reorders[] = { w->from_plain, w->to_plain, w->to_forward, w->to_backward, w->to_infer };
+        for (size_t r = 0; r < 5; r++)
+            if (reorders[r]) x.scratch = max_size(x.scratch, shn_reorder_scratch_bytes(reorders[r]));
+        if (!e->training) continue;
+        x.scratch = max_size(x.scratch, shn_conv_scratch_bytes(w->forward));
+        x.scratch = max_size(x.scratch, shn_conv_scratch_bytes(w->backward_weights));
+        if (w->backward_data) x.scratch = max_size(x.scratch, shn_conv_scratch_bytes(w->backward_data));
+        x.chunk_conv = max_size(x.chunk_conv, cpu_conv_bytes(e, w, w->chunk));
+        if (w->u.input >= 1) x.chunk_in = max_size(x.chunk_in, w->chunk * in);
+        x.gradient = max_size(x.gradient, cpu_out_bytes(e, w, e->share_pad));
+        x.weight = max_size(x.weight, w->n_weight);
+        w->conv_at = x.kept;
+        x.kept += (cpu_conv_bytes(e, w, e->share_pad) + 63) / 64 * 64;
+        w->out_at = x.kept;
+        if (!w->lazy) x.kept += (cpu_out_bytes(e, w, e->share_pad) + 63) / 64 * 64;
+        w->from_at = x.kept;
+        if (w->u.max_pool) x.kept += (e->share_pad * w->out_length * C + 63) / 64 * 64;
+    }
+    return x;
+}
+
+static void place_weights(cpu_engine *e, size_t *at)
+{
+    e->params = carve(e, at, e->n_internal * sizeof(float));
+    e->state = carve(e, at, e->enc.n_state * sizeof(float));
+    for (size_t i = 0; i < e->n_units; i++) {
+        cpu_unit *w = &e->units[i];
+        w->w_infer = carve(e, at, shn_layout_bytes(shn_conv_layout(w->infer)));
+        w->bias = carve(e, at, w->u.out_channels * sizeof(float));
+        if (!e->training) continue;
+        w->w_forward = w->to_forward ? carve(e, at, shn_layout_bytes(shn_conv_layout(w->forward))) : e->params + w->weight;
+        if (w->to_backward) w->w_backward = carve(e, at, shn_layout_bytes(shn_conv_layout(w->backward_data)));
+        else w->w_backward = e->params + w->weight;
+    }
+    if (!e->training) return;
+    e->gradient = carve(e, at, e->n_internal * sizeof(float));
+    e->m = carve(e, at, e->n_internal * sizeof(float));
+    e->v = carve(e, at, e->n_internal * sizeof(float));
+    e->pooled = carve(e, at, e->batch_max * e->enc.channels * sizeof(float));
+    e->d_pooled = carve(e, at, e->batch_max * e->enc.channels * sizeof(float));
+}
+
+static void place_thread(cpu_engine *e, cpu_thread *t, const extent *x, size_t *at)
+{
+    const size_t input = e->n_samples * e->enc.config.n_leads * e->element;
+    for (int b = 0; b < CPU_BUFFERS; b++) t->embed[b] = carve(e, at, x->embed);
+    t->x = carve(e, at, input * max_size(e->embed_chunk, e->training ? e->units[0].chunk : 0));
+    t->plain = carve(e, at, x->plain * sizeof(float));
+    t->pooled = carve(e, at, e->enc.channels * sizeof(float));
+    t->scratch = carve(e, at, x->scratch);
+    if (!e->training) return;
+    t->kept = carve(e, at, x->kept);
+    for (int b = 0; b < CPU_BUFFERS; b++) t->gradient[b] = carve(e, at, x->gradient);
+    t->d_y = carve(e, at, x->chunk_conv);
+    t->d_x = carve(e, at, x->chunk_in);
+    for (int b = 0; b < 2; b++) t->d_w[b] = carve(e, at, x->weight * sizeof(float));
+    t->d_w_part = carve(e, at, x->weight * sizeof(float));
+    t->sums = carve(e, at, x->sums * sizeof(double));
+    t->affine = carve(e, at, x->sums * sizeof(float));
+    t->rstd = carve(e, at, x->sums / 2 * sizeof(double));
+    t->k = carve(e, at, 3 * x->channels * sizeof(float));
+}
+
+static shn_status place_all(cpu_engine *e, shn_error *err)
+{
+    const extent x = measure(e);
+    for (int counted = 0; counted < 2; counted++) {
+        size_t at = 0;
+        place_weights(e, &at);
+        for (unsigned t = 0; t < e->n_threads; t++) place_thread(e, &e->threads[t], &x, &at);
+        if (counted) break;
+        e->arena = shn_alloc_aligned(at, 1);
+        if (!e->arena) return shn_fail_nomem(err, where);
+    }
+    return SHN_OK;
+}
+
+static shn_status choose_type(cpu_engine *e, shn_isa isa, shn_precision precision, shn_error *err)
+{
+    if (precision == SHN_PRECISION_BF16 && isa < SHN_ISA_AVX512)
+        return shn_fail(err, SHN_UNSUPPORTED, SHN_REASON_UNSUPPORTED, where, "bf16 needs AVX-512 or AMX, this run has %s; use f32",
+                        shn_isa_name(isa));
+    e->type = precision == SHN_PRECISION_BF16 || (precision == SHN_PRECISION_AUTO && isa == SHN_ISA_AMX) ? SHN_BF16 : SHN_F32;
+    e->element = shn_dtype_size(e->type);
+    return SHN_OK;
+}
+
+static shn_status build(cpu_engine *e, const shn_engine_options *o, shn_isa isa, shn_error *err)
+{
+    shn_status st = choose_type(e, isa, o->precision, err);
+    if (st == SHN_OK) st = shn_team_new(o->n_threads, &e->team, err);
+    if (st != SHN_OK) return st;
+    e->n_threads = shn_team_size(e->team);
+    st = shn_compute_new(isa, e->n_threads, &e->compute, err);
+    if (st != SHN_OK) return st;
+    e->threads = shn_alloc(e->n_threads, sizeof *e->threads);
+    if (!e->threads) return shn_fail_nomem(err, where);
+    cpu_plan(e);
+    e->k = shn_kernels_choose(isa, e->type, e->enc.channels);
+    for (size_t i = 0; i < e->n_units && st == SHN_OK; i++) {
+        e->units[i].k = shn_kernels_choose(isa, e->type, e->units[i].u.out_channels);
+        st = make_unit(e, &e->units[i], err);
+    }
+    if (st != SHN_OK) return st;
+    e->fc_weight = e->n_internal;
+    e->fc_bias = e->fc_weight + ((size_t)e->enc.config.embed * e->enc.channels + 15) / 16 * 16;
+    e->n_internal = e->fc_bias + (e->enc.config.embed + 15) / 16 * 16;
+    e->fresh = 1;
+    return place_all(e, err);
+}
+
+/* ---- weights in and out ---- */
+
+/** One block of floats between the table's order and the internal one, either way. */
+static void convert_block(const cpu_engine *e, float *internal, float *table, int inward)
+{
+    const shn_compute_mode before = shn_compute_enter();
+    for (size_t i = 0; i < e->n_units; i++) {
+        const cpu_unit *w = &e->units[i];
+        const size_t    C = w->u.out_channels * sizeof(float), n = (size_t)w->u.in_channels * w->u.kernel * C;
+        float          *in = internal + w->weight, *out = table + w->u.weight;
+        shn_reorder    *r = inward ? w->from_plain : w->to_plain;
+        /* the layouts were checked when the reorder was made, so it cannot fail here */
+        if (r) (void)!shn_reorder_run(r, 0, inward ? out : in, inward ? in : out, e->threads[0].scratch, NULL);
+        else memcpy(inward ? in : out, inward ? out : in, n);
+        if (inward) memcpy(internal + w->gamma, table + w->u.gamma, C), memcpy(internal + w->beta, table + w->u.beta, C);
+        else memcpy(table + w->u.gamma, internal + w->gamma, C), memcpy(table + w->u.beta, internal + w->beta, C);
+    }
+    const size_t n_fc = (size_t)e->enc.config.embed * e->enc.channels * sizeof(float), n_b = e->enc.config.embed * sizeof(float);
+    if (inward) memcpy(internal + e->fc_weight, table + e->enc.fc_weight, n_fc), memcpy(internal + e->fc_bias, table + e->enc.fc_bias, n_b);
+    else memcpy(table + e->enc.fc_weight, internal + e->fc_weight, n_fc), memcpy(table + e->enc.fc_bias, internal + e->fc_bias, n_b);
+    shn_compute_leave(before);
+}
+
+static void inward(const cpu_engine *e, float *internal, const float *table)
+{
+    float *t;
+    memcpy(&t, &table, sizeof t);               /* read only: convert_block writes the other side */
+    convert_block(e, internal, t, 1);
+}
+
+static void outward(const cpu_engine *e, const float *internal, float *table)
+{
+    float *i;
+    memcpy(&i, &internal, sizeof i);
+    memset(table, 0, e->enc.n_params * sizeof *table);
+    convert_block(e, i, table, 0);
+}
+
+static void cpu_set(void *self, const float *params, const float *state)
+{
+    cpu_engine *e = self;
+    inward(e, e->params, params);
+    memcpy(e->state, state, e->enc.n_state * sizeof *state);
+    e->packed = e->folded = 0;
+}
+
+static void cpu_get(const void *self, float *params, float *state)
+{
+    const cpu_engine *e = self;
+    outward(e, e->params, params);
+    memcpy(state, e->state, e->enc.n_state * sizeof *state);
+}
+
+static void cpu_set_moments(void *self, const float *m, const float *v)
+{
+    cpu_engine *e = self;
+    inward(e, e->m, m);
+    inward(e, e->v, v);
+}
+
+static void cpu_get_moments(const void *self, float *m, float *v)
+{
+    const cpu_engine *e = self;
+    outward(e, e->m, m);
+    outward(e, e->v, v);
+}
+
+/* ---- gradient block and optimizer ---- */
+
+static void cpu_zero_gradient(void *self)
+{
+    cpu_engine *e = self;
+    e->fresh = 1;                               /* the next backward pass writes where it would have added */
+}
+
+static void cpu_get_gradient(const void *self, float *gradient)
+{
+    const cpu_engine *e = self;
+    if (e->fresh) memset(gradient, 0, e->enc.n_params * sizeof *gradient);
+    else outward(e, e->gradient, gradient);
+}
+
+/** A thread's part of a block of floats, in whole vectors of 16. */
+static void part(size_t n, unsigned thread, unsigned n_threads, size_t *first, size_t *count)
+{
+    size_t last;
+    shn_team_share(n / 16, thread, n_threads, first, &last);
+    *count = (last - *first) * 16;
+    *first *= 16;
+}
+
+static void square_thread(void *self, unsigned thread, unsigned n_threads)
+{
+    cpu_engine *e = self;
+    size_t      first, n;
+    part(e->n_internal, thread, n_threads, &first, &n);
+    e->threads[thread].square = e->k->square(e->gradient + first, n);
+}
+
+static double cpu_gradient_square(const void *self)
+{
+    cpu_engine *e;
+    memcpy(&e, &self, sizeof e);                /* per-thread results are scratch, not state */
+    if (e->fresh) return 0;
+    shn_team_run(e->team, square_thread, e);
+    double sum = 0;
+    for (unsigned t = 0; t < e->n_threads; t++) sum += e->threads[t].square;
+    return sum;
+}
+
+static void step_range(cpu_engine *e, unsigned thread, size_t at, size_t size, int decay)
+{
+    size_t first, n;
+    part(size, thread, e->n_threads, &first, &n);
+    at += first;
+    e->k->adamw(e->params + at, e->gradient + at, e->m + at, e->v + at, n, e->hyper, decay, e->step, e->grad_scale);
+}
+
+static void step_thread(void *self, unsigned thread, unsigned n_threads)
+{
+    cpu_engine            *e = self;
+    const shn_compute_mode before = shn_compute_enter();
+    (void)n_threads;
+    for (size_t i = 0; i < e->n_units; i++) {
+        const cpu_unit *w = &e->units[i];
+        step_range(e, thread, w->weight, w->n_weight, 1);
+        step_range(e, thread, w->gamma, w->beta - w->gamma, 0);
+        step_range(e, thread, w->beta, w->beta - w->gamma, 0);
+    }
+    step_range(e, thread, e->fc_weight, e->fc_bias - e->fc_weight, 1);
+    step_range(e, thread, e->fc_bias, e->n_internal - e->fc_bias, 0);
+    shn_compute_leave(before);
+}
+
+static shn_status cpu_step(void *self, const shn_adamw *hyper, uint64_t step, float grad_scale, shn_error *err)
+{
+    cpu_engine *e = self;
+    if (e->fresh) memset(e->gradient, 0, e->n_internal * sizeof *e->gradient), e->fresh = 0;
+    e->hyper = hyper;
+    e->step = step;
+    e->grad_scale = grad_scale;
+    e->packed = e->folded = 0;
+    return cpu_team(e, step_thread, err);
+}
+
+static const shn_engine_ops cpu_ops = {
+    .free = cpu_free, .set = cpu_set, .get = cpu_get, .set_moments = cpu_set_moments, .get_moments = cpu_get_moments,
+    .embed = cpu_embed, .forward = cpu_forward, .backward = cpu_backward, .zero_gradient = cpu_zero_gradient,
+    .get_gradient = cpu_get_gradient, .gradient_square = cpu_gradient_square, .step = cpu_step,
+};
+
+shn_status shn_engine_new_cpu(const shn_encoder *enc, size_t n_samples, size_t batch_max, int training,
+                              const shn_engine_options *options, shn_engine_made *out, shn_error *err)
+{
+    shn_isa    isa;
+    shn_status st = shn_isa_choose(options->isa, &isa, err);
+    if (st != SHN_OK) return st;
+    cpu_engine *e = shn_alloc(1, sizeof *e);
+    if (!e) return shn_fail_nomem(err, where);
+    e->enc = *enc;
+    e->n_samples = n_samples;
+    e->batch_max = batch_max;
+    e->training = training;
+    st = build(e, options, isa, err);
+    if (st != SHN_OK) {
+        cpu_free(e);
+        return st;
+    }
+    *out = (shn_engine_made){ .ops = &cpu_ops, .self = e, .n_threads = e->n_threads };
+    snprintf(out->describe, sizeof out->describe, "cpu %s %s %u thread%s %s", e->type == SHN_BF16 ? "bf16" : "f32", shn_isa_name(isa),
+             e->n_threads, e->n_threads == 1 ? "" : "s", shn_compute_version());
+    return SHN_OK;
+}

@@ -1,0 +1,97 @@
+/**
+ * Embedding: BN with running statistics is folded into weights and bias, ReLU and the residual sum are part of the
+ * convolution. Every call has the same fixed number of records, padded with zeros where there are fewer, so a record's
+ * bits do not depend on its neighbours.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "engine/cpu/cpu.h"
+
+static void fold(cpu_engine *e, cpu_thread *t, unsigned thread, cpu_unit *w)
+{
+    const size_t C = w->u.out_channels, each = (size_t)w->u.in_channels * w->u.kernel;
+    const float *master = e->params + w->weight;
+    if (w->to_plain) CPU_TRY(t, shn_reorder_run(w->to_plain, thread, master, t->plain, t->scratch, &t->error));
+    else memcpy(t->plain, master, C * each * sizeof *master);
+    for (size_t c = 0; c < C; c++) {
+        const double scale = e->params[w->gamma + c] / sqrt((double)e->state[w->u.var + c] + (double)SHN_BN_EPS);
+        for (size_t i = 0; i < each; i++) t->plain[c * each + i] = (float)(t->plain[c * each + i] * scale);
+        w->bias[c] = (float)(e->params[w->beta + c] - e->state[w->u.mean + c] * scale);
+    }
+    if (w->to_infer) CPU_TRY(t, shn_reorder_run(w->to_infer, thread, t->plain, w->w_infer, t->scratch, &t->error));
+    else memcpy(w->w_infer, t->plain, C * each * sizeof *t->plain);
+}
+
+/** 1 if the record holds a NaN or an infinity: ReLU as oneDNN has it would turn a NaN into a confident 0. */
+static int not_finite(const float *x, size_t n)
+{
+    uint32_t worst = 0;
+    for (size_t i = 0; i < n; i++) {
+        uint32_t bits;
+        memcpy(&bits, x + i, sizeof bits);
+        bits &= 0x7fffffffu;
+        worst = bits > worst ? bits : worst;
+    }
+    return worst >= 0x7f800000u;
+}
+
+static void chunk(cpu_engine *e, cpu_thread *t, unsigned thread, size_t first, size_t n)
+{
+    const void *input = cpu_input(e, t, first, n, e->embed_chunk);
+    const char *at = NULL;
+    for (size_t i = 0; i < e->n_units; i++) {
+        cpu_unit *w = &e->units[i];
+        char     *dst = t->embed[w->e_dst];
+        CPU_TRY(t, shn_conv_run(w->infer, thread, w->e_src < 0 ? input : t->embed[w->e_src], w->w_infer, w->bias, dst, t->scratch,
+                                &t->error));
+        at = dst;
+        if (w->e_pool < 0) continue;
+        at = t->embed[w->e_pool];
+        for (size_t r = 0; r < n; r++)
+            w->k->pool(dst + cpu_conv_bytes(e, w, r), w->conv_length, w->out_length, w->u.out_channels,
+                       t->embed[w->e_pool] + cpu_out_bytes(e, w, r));
+    }
+    const cpu_unit *last = &e->units[e->n_units - 1];
+    const size_t    C = e->enc.channels, E = e->enc.config.embed;
+    for (size_t r = 0; r < n; r++) {
+        float *z = e->z + (first + r) * E;
+        e->k->row_mean(at + cpu_out_bytes(e, last, r), last->out_length, C, t->pooled);
+        const size_t record = e->n_samples * e->enc.config.n_leads;
+        if (not_finite(e->x + (first + r) * record, record)) {
+            for (size_t k = 0; k < E; k++) z[k] = NAN;
+            continue;
+        }
+        for (size_t k = 0; k < E; k++) z[k] = e->k->dot(t->pooled, e->params + e->fc_weight + k * C, C) + e->params[e->fc_bias + k];
+    }
+}
+
+static void embed_thread(void *self, unsigned thread, unsigned n_threads)
+{
+    cpu_engine            *e = self;
+    cpu_thread            *t = &e->threads[thread];
+    const shn_compute_mode before = shn_compute_enter();
+    if (!e->folded) {
+        for (size_t i = 0; i < e->n_units; i++)
+            if (e->units[i].owner == thread) fold(e, t, thread, &e->units[i]);
+        shn_team_barrier(e->team);
+    }
+    size_t at, last;
+    shn_team_share((e->B + e->embed_chunk - 1) / e->embed_chunk, thread, n_threads, &at, &last);
+    for (; at < last; at++) {
+        const size_t first = at * e->embed_chunk;
+        chunk(e, t, thread, first, e->B - first < e->embed_chunk ? e->B - first : e->embed_chunk);
+    }
+    shn_compute_leave(before);
+}
+
+shn_status cpu_embed(void *self, const float *x, size_t B, float *z, shn_error *err)
+{
+    cpu_engine *e = self;
+    e->x = x;
+    e->z = z;
+    e->B = B;
+    const shn_status st = cpu_team(e, embed_thread, err);
+    e->folded = st == SHN_OK;
+    return st;
+}

@@ -1,0 +1,334 @@
+/**
+ * The training pass. Forward, per unit and chunk, while the chunk is in cache: normalise the previous unit's result into
+ * this unit's input - convolve - add up the moments. Backward, per unit and chunk: BN backward - weight gradient - data
+ * gradient - ReLU mask and sums for the unit before. One barrier per unit each way.
+ */
+#include "engine/cpu/cpu.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/alloc.h"
+
+static cpu_thread *begin(cpu_engine *e, unsigned thread)
+{
+    cpu_thread *t = &e->threads[thread];
+    size_t      last;
+    shn_team_share(e->B, thread, e->n_threads, &t->first, &last);
+    t->n = last - t->first;
+    return t;
+}
+
+static float *mean_of(const cpu_thread *t, const cpu_unit *w) { return t->affine + w->sum_at; }
+static float *scale_of(const cpu_thread *t, const cpu_unit *w) { return t->affine + w->sum_at + w->u.out_channels; }
+static double *rstd_of(const cpu_thread *t, const cpu_unit *w) { return t->rstd + w->sum_at / 2; }
+static shn_affine affine_of(const cpu_engine *e, const cpu_thread *t, const cpu_unit *w)
+{
+    return (shn_affine){ mean_of(t, w), scale_of(t, w), e->params + w->beta };
+}
+
+/** Brings the copies of this thread's weights up to date, in both directions' layouts. */
+static void pack(cpu_engine *e, cpu_thread *t, unsigned thread)
+{
+    for (size_t i = 0; i < e->n_units; i++) {
+        cpu_unit *w = &e->units[i];
+        if (w->owner != thread) continue;
+        const float *master = e->params + w->weight;
+        if (w->to_forward) CPU_TRY(t, shn_reorder_run(w->to_forward, thread, master, w->w_forward, t->scratch, &t->error));
+        if (w->to_backward) CPU_TRY(t, shn_reorder_run(w->to_backward, thread, master, w->w_backward, t->scratch, &t->error));
+    }
+}
+
+/* ---- forward ---- */
+
+/** Turns records [at, at + n) of a unit's convolution result into its output. */
+static void finish(cpu_engine *e, cpu_thread *t, const cpu_unit *w, size_t at, size_t n)
+{
+    const size_t     C = w->u.out_channels;
+    const shn_affine bn = affine_of(e, t, w);
+    if (w->u.max_pool) {
+        for (size_t r = at; r < at + n; r++)
+            w->k->normalise_pool(cpu_conv_result(e, t, w, r), w->conv_length, w->out_length, C, &bn, cpu_output(e, t, w, r),
+                                 (uint8_t *)t->kept + w->from_at + r * w->out_length * C);
+        return;
+    }
+    const void *residual = NULL;
+    shn_affine  shortcut;
+    if (w->shortcut >= 0) {
+        shortcut = affine_of(e, t, &e->units[w->shortcut]);
+        residual = cpu_conv_result(e, t, &e->units[w->shortcut], at);
+    } else if (w->u.residual >= 1) residual = cpu_output(e, t, &e->units[w->u.residual - 1], at);
+    w->k->normalise(cpu_conv_result(e, t, w, at), n * w->conv_length, C, &bn, residual, w->shortcut >= 0 ? &shortcut : NULL,
+                    cpu_output(e, t, w, at));
+}
+
+/** All records' moments become this thread's copy of mean, scale and 1/sd; thread 0 also moves the running ones. */
+static void settle(cpu_engine *e, cpu_thread *t, unsigned thread, const cpu_unit *w)
+{
+    const size_t C = w->u.out_channels;
+    const double n = (double)(e->B * w->conv_length);
+    for (size_t c = 0; c < C; c++) {
+        double sum = 0, square = 0;
+        for (unsigned k = 0; k < e->active; k++) {
+            sum += e->threads[k].sums[w->sum_at + c];
+            square += e->threads[k].sums[w->sum_at + C + c];
+        }
+        const double mean = sum / n, raw = square / n - mean * mean, var = raw < 0 ? 0 : raw;   /* a NaN stays one */
+        const double rstd = 1 / sqrt(var + (double)SHN_BN_EPS);
+        rstd_of(t, w)[c] = rstd;
+        mean_of(t, w)[c] = (float)mean;
+        scale_of(t, w)[c] = (float)(rstd * e->params[w->gamma + c]);
+        if (thread == 0 && e->update_state) {
+            const double k = SHN_BN_MOMENTUM, unbiased = n > 1 ? var * n / (n - 1) : var;
+            e->state[w->u.mean + c] = (float)((1 - k) * e->state[w->u.mean + c] + k * mean);
+            e->state[w->u.var + c] = (float)((1 - k) * e->state[w->u.var + c] + k * unbiased);
+        }
+    }
+}
+
+/** Rows that are computed only to fill the last chunk must be finite, for they meet zeros in the weight gradient. */
+static void clear_padding(cpu_engine *e, cpu_thread *t)
+{
+    for (size_t i = 0; i < e->n_units && t->n; i++)
+        if (!e->units[i].lazy && t->n < e->share_pad)
+            memset(cpu_output(e, t, &e->units[i], t->n), 0, cpu_out_bytes(e, &e->units[i], e->share_pad - t->n));
+}
+
+static void unit_forward(cpu_engine *e, cpu_thread *t, unsigned thread, cpu_unit *w, char *ready)
+{
+    const size_t C = w->u.out_channels;
+    double      *sum = t->sums + w->sum_at;
+    memset(sum, 0, 2 * C * sizeof *sum);
+    for (size_t at = 0; at < t->n; at += w->chunk) {
+        const size_t n = t->n - at < w->chunk ? t->n - at : w->chunk;
+        const void  *src;
+        if (w->u.input == 0) src = cpu_input(e, t, t->first + at, n, w->chunk);
+        else {
+            const cpu_unit *from = &e->units[w->u.input - 1];
+            if (!ready[w->u.input]) finish(e, t, from, at, n);
+            src = cpu_output(e, t, from, at);
+        }
+        CPU_TRY(t, shn_conv_run(w->forward, thread, src, w->w_forward, NULL, cpu_conv_result(e, t, w, at), t->scratch, &t->error));
+        w->k->moments(cpu_conv_result(e, t, w, at), n * w->conv_length, C, sum, sum + C);
+    }
+    ready[w->u.input] = 1;
+}
+
+static void forward_thread(void *self, unsigned thread, unsigned n_threads)
+{
+    cpu_engine            *e = self;
+    cpu_thread            *t = begin(e, thread);
+    const shn_compute_mode before = shn_compute_enter();
+    char                   ready[SHN_UNITS_MAX + 1] = { 1 };
+    (void)n_threads;
+    if (!e->packed) {
+        pack(e, t, thread);
+        shn_team_barrier(e->team);
+    }
+    clear_padding(e, t);
+    for (size_t i = 0; i < e->n_units; i++) {
+        unit_forward(e, t, thread, &e->units[i], ready);
+        shn_team_barrier(e->team);
+        settle(e, t, thread, &e->units[i]);
+    }
+    const cpu_unit *last = &e->units[e->enc.last - 1];
+    const size_t    C = e->enc.channels, E = e->enc.config.embed;
+    for (size_t r = 0; r < t->n; r++) {
+        float *pooled = e->pooled + (t->first + r) * C, *z = e->z + (t->first + r) * E;
+        finish(e, t, last, r, 1);
+        e->k->row_mean(cpu_output(e, t, last, r), last->out_length, C, pooled);
+        for (size_t k = 0; k < E; k++) z[k] = e->k->dot(pooled, e->params + e->fc_weight + k * C, C) + e->params[e->fc_bias + k];
+    }
+    shn_compute_leave(before);
+}
+
+shn_status cpu_forward(void *self, const float *x, size_t B, int update_state, float *z, shn_error *err)
+{
+    cpu_engine *e = self;
+    e->x = x;
+    e->z = z;
+    e->B = B;
+    e->active = B < e->n_threads ? (unsigned)B : e->n_threads;
+    e->update_state = update_state;
+    const shn_status st = cpu_team(e, forward_thread, err);
+    e->packed = st == SHN_OK;
+    if (update_state) e->folded = 0;
+    return st;
+}
+
+/* ---- backward ---- */
+
+/** Linear layer and mean over time: gradient of the last output for this share, and this thread's rows of the weight gradient. */
+static void head_backward(cpu_engine *e, cpu_thread *t, unsigned thread)
+{
+    const size_t C = e->enc.channels, E = e->enc.config.embed;
+    const float *weight = e->params + e->fc_weight;
+    for (size_t b = t->first; b < t->first + t->n; b++) {
+        float *d = e->d_pooled + b * C;
+        memset(d, 0, C * sizeof *d);
+        for (size_t k = 0; k < E; k++) e->k->axpy(d, weight + k * C, e->d_z[b * E + k], C);
+    }
+    size_t first, last;
+    shn_team_share(E, thread, e->n_threads, &first, &last);
+    for (size_t k = first; k < last; k++) {
+        float *d_w = e->gradient + e->fc_weight + k * C;
+        double d_b = e->fresh ? 0 : e->gradient[e->fc_bias + k];
+        if (e->fresh) memset(d_w, 0, C * sizeof *d_w);
+        for (size_t b = 0; b < e->B; b++) {
+            e->k->axpy(d_w, e->pooled + b * C, e->d_z[b * E + k], C);
+            d_b += e->d_z[b * E + k];
+        }
+        e->gradient[e->fc_bias + k] = (float)d_b;
+    }
+}
+
+/** Masks the gradient of a unit's output with its ReLU and adds up what its BN, and its shortcut's, need. */
+static void mask(cpu_engine *e, cpu_thread *t, const cpu_unit *w, const void *d, const void *other, void *g, size_t at, size_t n)
+{
+    const size_t    C = w->u.out_channels;
+    const cpu_unit *s = w->shortcut >= 0 ? &e->units[w->shortcut] : NULL;
+    double         *sum = t->sums + w->sum_at;
+    shn_mask_args   a = {
+        .d = d, .other = other, .out = cpu_output(e, t, w, at), .y = cpu_conv_result(e, t, w, at), .mean = mean_of(t, w), .g = g,
+        .sum = sum, .dot = sum + C,
+    };
+    if (s) {
+        a.y2 = cpu_conv_result(e, t, s, at);
+        a.mean2 = mean_of(t, s);
+        a.dot2 = t->sums + s->sum_at + C;
+    }
+    if (w->u.max_pool)
+        w->k->mask_sums_pool(&a, (uint8_t *)t->kept + w->from_at + at * w->out_length * C, w->conv_length, w->out_length, C);
+    else w->k->mask_sums(&a, n * w->out_length, C);
+}
+
+static void mask_records(cpu_engine *e, cpu_thread *t, const cpu_unit *w, const char *d, const char *other, char *g, size_t at, size_t n)
+{
+    if (!w->u.max_pool) {
+        mask(e, t, w, d, other, g, at, n);
+        return;
+    }
+    const size_t record = cpu_out_bytes(e, w, 1);
+    for (size_t r = 0; r < n; r++)
+        mask(e, t, w, d + r * record, other ? other + r * record : NULL, g + r * record, at + r, 1);
+}
+
+/** Sums over all records become the three coefficients of BN's backward; thread 0 adds the gradients of gamma and beta. */
+static void settle_backward(cpu_engine *e, cpu_thread *t, unsigned thread, const cpu_unit *w)
+{
+    const size_t    C = w->u.out_channels;
+    const double    n = (double)(e->B * w->conv_length);
+    const cpu_unit *s = &e->units[w->sum_unit];
+    for (size_t c = 0; c < C; c++) {
+        double sum = 0, dot = 0;
+        for (unsigned k = 0; k < e->active; k++) {
+            sum += e->threads[k].sums[s->sum_at + c];
+            dot += e->threads[k].sums[w->sum_at + C + c];
+        }
+        const double rstd = rstd_of(t, w)[c], scale = rstd * e->params[w->gamma + c];
+        t->k[c] = (float)scale;
+        t->k[C + c] = (float)(scale * rstd * rstd * dot / n);
+        t->k[2 * C + c] = (float)(scale * sum / n);
+        if (thread != 0) continue;
+        float *d_gamma = e->gradient + w->gamma + c, *d_beta = e->gradient + w->beta + c;
+        *d_gamma = (float)((e->fresh ? 0 : *d_gamma) + rstd * dot);
+        *d_beta = (float)((e->fresh ? 0 : *d_beta) + sum);
+    }
+}
+
+/** This thread's stretch of a unit's weight gradient: the sum over threads, in their order. */
+static void collect(cpu_engine *e, unsigned thread, size_t unit)
+{
+    const cpu_unit *w = &e->units[unit];
+    const float    *parts[SHN_THREADS_MAX];
+    size_t          first, last;
+    shn_team_share(w->n_weight / 16, thread, e->n_threads, &first, &last);
+    for (unsigned k = 0; k < e->active; k++) parts[k] = e->threads[k].d_w[unit % 2] + first * 16;
+    e->k->reduce(e->gradient + w->weight + first * 16, parts, e->active, (last - first) * 16, !e->fresh);
+}
+
+static void bn_backward(cpu_engine *e, cpu_thread *t, const cpu_unit *w, size_t at, size_t n)
+{
+    const size_t C = w->u.out_channels;
+    const char  *g = t->gradient[w->g] + cpu_out_bytes(e, w, at);
+    const float *k1 = t->k, *k2 = t->k + C, *k3 = t->k + 2 * C;
+    if (w->u.max_pool)
+        for (size_t r = 0; r < n; r++)
+            w->k->bn_backward_pool(g + cpu_out_bytes(e, w, r), (uint8_t *)t->kept + w->from_at + (at + r) * w->out_length * C,
+                                   cpu_conv_result(e, t, w, at + r), w->conv_length, w->out_length, C, mean_of(t, w), k1, k2, k3,
+                                   t->d_y + cpu_conv_bytes(e, w, r));
+    else w->k->bn_backward(g, cpu_conv_result(e, t, w, at), n * w->conv_length, C, mean_of(t, w), k1, k2, k3, t->d_y);
+    memset(t->d_y + cpu_conv_bytes(e, w, n), 0, cpu_conv_bytes(e, w, w->chunk - n));
+}
+
+static void data_gradient(cpu_engine *e, cpu_thread *t, unsigned thread, cpu_unit *w, size_t at, size_t n)
+{
+    const cpu_unit *from = &e->units[w->u.input - 1];
+    const size_t    offset = cpu_out_bytes(e, from, at);
+    char           *to = t->gradient[w->d_input] + offset;
+    /* where a second gradient waits in the same buffer the convolution must not write over it */
+    char           *dx = w->last_user && w->other >= 0 ? t->d_x : to;
+    CPU_TRY(t, shn_conv_run(w->backward_data, thread, dx, w->w_backward, NULL, t->d_y, t->scratch, &t->error));
+    if (w->last_user) mask_records(e, t, from, dx, w->other >= 0 ? to : NULL, to, at, n);
+}
+
+static void clear_sums(cpu_engine *e, cpu_thread *t, const cpu_unit *w)
+{
+    memset(t->sums + w->sum_at, 0, 2 * w->u.out_channels * sizeof(double));
+    if (w->shortcut >= 0) memset(t->sums + e->units[w->shortcut].sum_at, 0, 2 * w->u.out_channels * sizeof(double));
+}
+
+static void unit_backward(cpu_engine *e, cpu_thread *t, unsigned thread, size_t unit)
+{
+    cpu_unit *w = &e->units[unit];
+    float    *d_w = t->d_w[unit % 2];
+    if (w->u.input >= 1 && w->last_user) clear_sums(e, t, &e->units[w->u.input - 1]);
+    for (size_t at = 0; at < t->n; at += w->chunk) {
+        const size_t n = t->n - at < w->chunk ? t->n - at : w->chunk;
+        bn_backward(e, t, w, at, n);
+        const void *src = w->u.input == 0 ? cpu_input(e, t, t->first + at, n, w->chunk)
+                                          : cpu_output(e, t, &e->units[w->u.input - 1], at);
+        float *part = at == 0 ? d_w : t->d_w_part;
+        CPU_TRY(t, shn_conv_run(w->backward_weights, thread, src, part, NULL, t->d_y, t->scratch, &t->error));
+        if (at > 0) e->k->reduce(d_w, (const float *const[]){ part }, 1, w->n_weight, 1);
+        if (w->u.input >= 1) data_gradient(e, t, thread, w, at, n);
+    }
+}
+
+static void backward_thread(void *self, unsigned thread, unsigned n_threads)
+{
+    cpu_engine            *e = self;
+    cpu_thread            *t = begin(e, thread);
+    const shn_compute_mode before = shn_compute_enter();
+    const cpu_unit        *last = &e->units[e->enc.last - 1];
+    (void)n_threads;
+    head_backward(e, t, thread);
+    clear_sums(e, t, last);
+    for (size_t r = 0; r < t->n; r++) {
+        char  *g = t->gradient[last->g] + cpu_out_bytes(e, last, r);
+        float *d = e->d_pooled + (t->first + r) * e->enc.channels;
+        for (size_t c = 0; c < e->enc.channels; c++) d[c] /= (float)last->out_length;
+        e->k->spread(d, last->out_length, e->enc.channels, g);
+        mask(e, t, last, g, NULL, g, r, 1);
+    }
+    for (size_t i = e->n_units; i-- > 0;) {
+        shn_team_barrier(e->team);
+        if (i + 1 < e->n_units) collect(e, thread, i + 1);
+        settle_backward(e, t, thread, &e->units[i]);
+        unit_backward(e, t, thread, i);
+    }
+    shn_team_barrier(e->team);
+    collect(e, thread, 0);
+    shn_compute_leave(before);
+}
+
+shn_status cpu_backward(void *self, const float *x, const float *d_z, size_t B, shn_error *err)
+{
+    cpu_engine *e = self;
+    e->x = x;
+    e->d_z = d_z;
+    e->B = B;
+    const shn_status st = cpu_team(e, backward_thread, err);
+    e->fresh = 0;
+    return st;
+}
