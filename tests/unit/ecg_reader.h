@@ -76,7 +76,7 @@ static int rd_edge(const float *a, int n, int from, int step, int reach, double 
         if (quiet == 11) return i - 10 * step;
     }
     /* ST slopes on: the J point is where it first slopes least */
-    for (i = from + 5 * step; abs(i - from) < 62 && i > 11 && i < n - 12; i += step) {
+    for (i = from + 20 * step; abs(i - from) < 62 && i > 11 && i < n - 12; i += step) {
         int least = 1;
         for (int k = -10; least && k <= 10; k++) least = a[i + k] >= a[i];
         if (least) return i;
@@ -313,7 +313,7 @@ static void rd_read_qrs(reading *m)
         if (a[i] > a[steep]) steep = i;
     /* the end by bends and steep limbs, since ST may slope gently from the J point on; bends reach 4 samples beyond the wave */
     for (int i = 0; i < RD_WINDOW; i++) bend[i] = fmaxf(bend[i], 0.25f * a[i]);
-    const int end = rd_edge(bend, RD_WINDOW, steep, 1, 72, 0.02, 0.05) - 4, start = rd_edge(a, RD_WINDOW, steep, -1, 100, 0.03, 0.10);
+    const int end = rd_edge(bend, RD_WINDOW, steep, 1, 80, 0.02, 0.05) - 4, start = rd_edge(a, RD_WINDOW, steep, -1, 100, 0.03, 0.10);
     m->qrs = (end - start) / RD_FS;
     for (int l = 0; l < RD_LEADS; l++) {
         const float *x = m->mean_beat[l];
