@@ -5,7 +5,8 @@
 #include "cli/cli.h"
 
 /* name, what it does; the function is verb_<name> */
-#define VERBS(X)
+#define VERBS(X)                                                                                                        \
+    X(bench, "time the engine beside the machine's peak and a peer")
 
 #define X(name, text) cli_verb verb_##name;
 VERBS(X)
