@@ -15,7 +15,8 @@
     X(embed, "ECG vectors of files or a cohort, as NPY or safetensors")         \
     X(plot, "an ECG on paper: PNG, SVG or PDF")                                 \
     X(report, "one HTML page from evaluations and an example")                  \
-    X(model, "show: what a model file holds")
+    X(model, "show: what a model file holds")                                   \
+    X(bench, "speed of this machine and engine, beside its peaks")
 
 #define X(name, text) cli_verb verb_##name;
 VERBS(X)
