@@ -10,17 +10,12 @@
 
 static void fold(cpu_engine *e, cpu_thread *t, unsigned thread, cpu_unit *w)
 {
-    const size_t C = w->u.out_channels, each = (size_t)w->u.in_channels * w->u.kernel;
-    const float *master = e->params + w->weight;
-    if (w->to_plain) CPU_TRY(t, shn_reorder_run(w->to_plain, thread, master, t->plain, t->scratch, &t->error));
-    else memcpy(t->plain, master, C * each * sizeof *master);
-    for (size_t c = 0; c < C; c++) {
+    for (size_t c = 0; c < w->u.out_channels; c++) {
         const double scale = e->params[w->gamma + c] / sqrt((double)e->state[w->u.var + c] + (double)SHN_BN_EPS);
-        for (size_t i = 0; i < each; i++) t->plain[c * each + i] = (float)(t->plain[c * each + i] * scale);
+        t->scale[c] = (float)scale;
         w->bias[c] = (float)(e->params[w->beta + c] - e->state[w->u.mean + c] * scale);
     }
-    if (w->to_infer) CPU_TRY(t, shn_reorder_run(w->to_infer, thread, t->plain, w->w_infer, t->scratch, &t->error));
-    else memcpy(w->w_infer, t->plain, C * each * sizeof *t->plain);
+    cpu_conv_fold(e, t, thread, w, t->scale);
 }
 
 /** 1 if the record holds a NaN or an infinity: ReLU as oneDNN has it would turn a NaN into a confident 0. */
@@ -43,8 +38,7 @@ static void chunk(cpu_engine *e, cpu_thread *t, unsigned thread, size_t first, s
     for (size_t i = 0; i < e->n_units; i++) {
         cpu_unit *w = &e->units[i];
         char     *dst = t->embed[w->e_dst];
-        CPU_TRY(t, shn_conv_run(w->infer, thread, w->e_src < 0 ? input : t->embed[w->e_src], w->w_infer, w->bias, dst, t->scratch,
-                                &t->error));
+        cpu_conv_infer(t, thread, w, w->e_src < 0 ? input : t->embed[w->e_src], dst, n);
         at = dst;
         if (w->e_pool < 0) continue;
         at = t->embed[w->e_pool];
