@@ -1,6 +1,7 @@
 /**
  * The finding registry: what each finding is called, in English and Japanese and in the coding systems, and how the
- * labels of a data source map to findings. The built-in table is compiled in from src/labels/findings.csv; ids are frozen.
+ * labels of a data source map to findings. The built-in table is compiled in from src/labels/findings.csv; ids are frozen
+ * (docs/findings.md says what the columns mean and how codes were matched).
  */
 #ifndef SHINDEN_FINDINGS_H
 #define SHINDEN_FINDINGS_H
@@ -13,9 +14,17 @@
 extern "C" {
 #endif
 
+#define SHN_FINDINGS_MAX        4096    /**< rows of a registry */
+#define SHN_FINDING_ID_MAX      63      /**< bytes of an id */
+#define SHN_FINDING_PARENTS_MAX 8
+
 typedef struct shn_registry shn_registry;
 
-enum { SHN_FINDING_UBIQUITOUS = 1, SHN_FINDING_URGENT = 2 };
+enum {
+    SHN_FINDING_UBIQUITOUS = 1,         /**< normal ECG, sinus rhythm: left out of "_specific" scores */
+    SHN_FINDING_URGENT     = 2,         /**< must not be missed */
+    SHN_FINDING_CLINICAL   = 4          /**< a diagnosis or measurement that the trace alone does not establish */
+};
 
 typedef struct shn_finding {
     const char *id;                     /**< frozen, lower case and underscores: "atrial_fibrillation" */
@@ -23,26 +32,67 @@ typedef struct shn_finding {
     const char *synonyms_en, *synonyms_ja;  /**< separated by ';', may be empty */
     const char *scp;                    /**< PTB-XL statement such as "AFIB", empty if none */
     const char *snomed;                 /**< SNOMED CT codes separated by ';' (several codes may mean one finding) */
-    const char *cinc;                   /**< Challenge abbreviation, empty if none */
+    const char *cinc;                   /**< Challenge abbreviations separated by ';', empty if none */
     const char *parents;                /**< finding ids separated by ';' */
     unsigned    flags;
+    const char *criterion_en, *criterion_ja;    /**< one line, empty where none was written */
+    const char *ludb;                   /**< LUDB's wordings separated by ';', empty if none */
+    const char *ja_source;              /**< where name_ja is from: "vocabulary", "disease_names", "unchecked" (made here), "" */
 } shn_finding;
 
 /** Borrowed, for the life of the program: the compiled-in table; never NULL. */
 const shn_registry *shn_registry_builtin(void);
-/** A user's table with the same columns. Errors name line and column. Release with shn_registry_free (not the built-in). */
+/**
+ * A user's table with the same columns; id, name_en and name_ja are required, the others may be left out, a column "note"
+ * is skipped. Errors name line and column. Release with shn_registry_free (not the built-in).
+ *
+ * Errors  SHN_FORMAT  not CSV, an unknown column, an id that is no id or stands twice, a name missing, a code malformed or given
+ *                     to two findings, a parent that does not exist or a circle of parents, an unknown flag
+ *         SHN_RANGE   a limit above;  SHN_IO;  SHN_NOMEM
+ */
 SHN_NODISCARD shn_status shn_registry_read(const char *path, shn_registry **out, shn_error *err);
-void               shn_registry_free(shn_registry *reg);
+void               shn_registry_free(shn_registry *reg);                /**< accepts NULL */
+/** Borrowed: release and the first digits of the table's SHA-256, such as "1.0a1b2c3d4e5f"; "user." for users' tables. */
 const char        *shn_registry_version(const shn_registry *reg);
 size_t             shn_registry_size(const shn_registry *reg);
 const shn_finding *shn_registry_at(const shn_registry *reg, size_t i);
 /** By id; -1 if there is none. */
 int shn_registry_find(const shn_registry *reg, const char *id);
 
+/** Index of the k-th direct parent of finding i; -1 past the last. */
+int shn_registry_parent(const shn_registry *reg, size_t i, size_t k);
+/** 1 if finding i is `ancestor` or lies below it through any chain of parents. */
+int shn_registry_is_a(const shn_registry *reg, size_t i, size_t ancestor);
+
 /** Coding systems that labels come in. `text` is a source's own wording (LUDB). */
 typedef enum shn_coding { SHN_CODE_ID, SHN_CODE_SCP, SHN_CODE_SNOMED, SHN_CODE_CINC, SHN_CODE_LUDB } shn_coding;
-/** Finding index for a source's label, exact after trimming; -1: unknown to the registry. */
+/** "id" "scp" "snomed" "cinc" "ludb"; NULL outside the list. Borrowed. */
+const char *shn_coding_name(shn_coding coding);
+/** The coding of this name, -1 if there is none. */
+int shn_coding_from_name(const char *name);
+/**
+ * Finding index for a source's label, exact after trimming; -1: unknown to the registry. LUDB's wordings also without regard
+ * to case and to a final full stop, for its own header files and table differ in these.
+ */
 int shn_registry_map(const shn_registry *reg, shn_coding coding, const char *label);
+/** Borrowed: what finding i is called in a coding system, items separated by ';', empty if it has no name there. */
+const char *shn_registry_codes(const shn_registry *reg, shn_coding coding, size_t i);
+/**
+ * Findings whose id, names, synonyms or codes contain the text, without regard to case and width (NFKC), in registry order.
+ * @param[out] found  [max] indices
+ * @return the number of matches, which may exceed max; 0 when the text is not UTF-8
+ */
+size_t shn_registry_search(const shn_registry *reg, const char *text, size_t *found, size_t max);
+
+/**
+ * Walks a list of items separated by ';', each trimmed of blanks; empty items are passed over.
+ * @param[in,out] rest  where to go on; starts as the list
+ * @param[out]    n     bytes of the item
+ * @return borrowed start of the item (not terminated), NULL at the end
+ */
+const char *shn_list_next(const char **rest, size_t *n);
+/** 1 if the SNOMED CT identifier is 6 to 18 digits without leading zero whose last is a valid Verhoeff check digit. */
+int shn_snomed_valid(const char *code, size_t n);
 
 #ifdef __cplusplus
 }

@@ -33,11 +33,28 @@ typedef struct shn_import_options {
 } shn_import_options;
 void shn_import_defaults(shn_import_options *options);
 
-typedef struct shn_import_summary { size_t n_found, n_kept, n_refused, n_labels_unknown; double seconds; } shn_import_summary;
+/** How often something was met: records of a split, or a label that the registry does not know, per source. */
+typedef struct shn_import_count { const char *source, *name; size_t n; } shn_import_count;
+
+typedef struct shn_import_summary {
+    size_t n_found, n_kept, n_refused;          /**< rows of the cohort */
+    size_t n_labels_unknown;                    /**< occurrences of labels that the registry does not know */
+    double seconds;
+    size_t n_resumed;                           /**< rows that a killed run had finished */
+    size_t n_findings, n_samples, n_patients;   /**< K, T; patients of kept rows */
+    double fs_hz;
+    size_t refused[SHN_REASON_COUNT];           /**< by reason */
+    shn_import_count *splits, *unknown;         /**< sorted by source and name; strings belong to the summary */
+    size_t n_splits, n_unknown;
+    void  *storage;
+} shn_import_summary;
+/** Releases what a summary holds; accepts a zeroed one. */
+void shn_import_summary_free(shn_import_summary *summary);
 
 /**
  * Writes out_path (cohort) and out_path + ".manifest.csv" (one line per record: path, source, status, reason, detail).
  * Killed and started again with the same arguments it goes on and ends with the same bytes of every data set.
+ * @param[out] summary  zeroed first; release with shn_import_summary_free; may be NULL
  * Errors  SHN_MISMATCH patient_overlap (named), fs_mismatch; SHN_FORMAT a table or mapping is wrong (file, line, column);
  *         SHN_IO; SHN_FORMAT when nothing could be kept
  */

@@ -15,7 +15,7 @@ extern "C" {
 #endif
 
 #define SHN_LEADS_MAX   256                      /**< leads of one record */
-#define SHN_SAMPLES_MAX ((size_t)1 << 30)        /**< samples of all leads of one record together */
+#define SHN_SAMPLES_MAX ((size_t)1 << 28)        /**< samples of all leads of one record together: 24 h of 12 leads at 250 Hz */
 #define SHN_NOTES_MAX   64
 
 typedef struct shn_record shn_record;

@@ -64,7 +64,7 @@ void shn_integrity_check(const shn_record *rec, shn_integrity *out);
 /**
  * Polyphase resampling of one lead by the rational up/down, Kaiser-windowed sinc, zero phase.
  *
- * Pass-band to 0.8 of the lower Nyquist within 0.1 dB; stop-band from the lower Nyquist at least 60 dB down... see docs/signal.md.
+ * Pass-band to 0.8 of the lower Nyquist frequency within 0.1 dB; 60 dB down from 1.2 of it on. Edges repeat the end samples.
  * Gaps: a window that touches a NaN gives NaN.
  * @param[in]  x, n        the samples, n > 0
  * @param[out] y, n_out    exactly shn_resample_length(n, up, down) samples

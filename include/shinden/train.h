@@ -4,6 +4,7 @@
 
 #include "shinden/cohort.h"
 #include "shinden/engine.h"
+#include "shinden/loss.h"
 #include "shinden/model.h"
 #include "shinden/progress.h"
 #include "shinden/text.h"
@@ -11,13 +12,6 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-typedef enum shn_loss { SHN_LOSS_BCE, SHN_LOSS_CLIP, SHN_LOSS_CLIP_MULTI, SHN_LOSS_SIGLIP, SHN_LOSS_SIGLIP_JACCARD,
-                        SHN_LOSS_JACCARD_SOFTMAX, SHN_LOSS_CLASS_COLUMNS, SHN_LOSS_COUNT } shn_loss;
-const char *shn_loss_name(shn_loss loss);               /**< "bce" "clip" ... as on the command line */
-shn_loss    shn_loss_from_name(const char *name);       /**< SHN_LOSS_COUNT if none */
-
-typedef enum shn_jaccard_form { SHN_JACCARD_SOFT, SHN_JACCARD_GRADED, SHN_JACCARD_WEIGHTED, SHN_JACCARD_THRESHOLD } shn_jaccard_form;
 
 typedef struct shn_train_config {
     shn_loss loss;
@@ -31,7 +25,9 @@ typedef struct shn_train_config {
     shn_norm norm;                  /**< global */
     /* optimisation */
     uint32_t epochs, batch_size, accum_freq;    /**< 30, 64, 1 */
-    double   lr, wd, beta1, beta2, eps, warmup, grad_clip_norm; /**< by loss; 0.01; 0.9; 0.98; 1e-8; 0.05 of the steps; 5 */
+    double   lr, wd, beta1, beta2, eps; /**< by loss; 0.01; 0.9; 0.98; 1e-8 */
+    double   warmup;                /**< below 1 a share of all steps, else a number of steps; 0.05 */
+    double   grad_clip_norm;        /**< of encoder and head together; 5; 0: no clipping */
     double   lr_text_scale;         /**< learning rate of the projection relative to lr */
     /* loss */
     double   temperature;           /**< 0.07 (clip family) */
@@ -41,7 +37,7 @@ typedef struct shn_train_config {
     double   label_weight_power;    /**< a: labels weigh prevalence^-a inside J; 0 */
     double   class_columns;         /**< weight of class columns added to the loss; 0 */
     int      ecg_norm_raw;          /**< class columns: 1 z.c_k, 0 t e.c_k */
-    size_t   chunk;                 /**< rows of the pair matrix at a time; 256 */
+    size_t   chunk;                 /**< rows of the pair matrix held at a time; 256; changes no bit */
     /* text */
     char     text_form[32];         /**< "name-en" "name-ja" "code" */
     char     record_text[16];       /**< "mean" or "joined" */
@@ -52,11 +48,33 @@ typedef struct shn_train_config {
     shn_precision precision;
     char     engine[16];
     unsigned n_threads;
-    uint32_t checkpoint_seconds;    /**< 60: also one at every epoch's end */
-    int      resume;
+    uint32_t checkpoint_seconds;    /**< 60; 0: after every step. Also at an epoch's end if the last one is some seconds old */
+    int      resume;                /**< go on from run_folder's checkpoint; from the start where there is none yet */
     uint64_t permute_labels;        /**< 0; else the seed of a shuffle of labels between patients (a control) */
     char     stop_after[32];        /**< tests only: "" or "step:N", ends as if cancelled */
 } shn_train_config;
+/** One setting: its name is a key of config.yaml, and with '-' for '_' a flag of `shinden train`. */
+typedef struct shn_train_key { const char *name, *help; } shn_train_key;
+/** Borrowed, static; NULL past the last. */
+const shn_train_key *shn_train_key_at(size_t i);
+/**
+ * Sets one key from its text.
+ * Errors  SHN_RANGE (bad_value)  no such key, or a value outside its range, which the message gives
+ */
+SHN_NODISCARD shn_status shn_train_config_set(shn_train_config *config, const char *key, const char *value, shn_error *err);
+/** The text of a key's value, such that setting it again changes nothing. SHN_RANGE: no such key. */
+SHN_NODISCARD shn_status shn_train_config_get(const shn_train_config *config, const char *key, char out[64], shn_error *err);
+/** Checks what no single key can tell: combinations, such as bce with class columns. SHN_RANGE names the keys. */
+SHN_NODISCARD shn_status shn_train_config_check(const shn_train_config *config, shn_error *err);
+#define SHN_TRAIN_YAML_MAX ((size_t)1 << 20)        /**< bytes of a config file */
+/**
+ * Reads a YAML mapping of keys to values into config; keys not named keep their value. Hostile input is refused.
+ * Errors  SHN_FORMAT  not YAML, not a flat mapping, a key twice (with the line);  SHN_RANGE  as shn_train_config_set, with the line
+ */
+SHN_NODISCARD shn_status shn_train_config_parse(shn_train_config *config, const char *yaml, size_t n_bytes, shn_error *err);
+/** All keys as YAML, owned by the caller (free()). With `bits_only`, only those that change the trained bits. */
+SHN_NODISCARD shn_status shn_train_config_yaml(const shn_train_config *config, int bits_only, char **yaml, shn_error *err);
+
 /** The best recipe known for the loss, scaled to the record's length and rate (may be 0 when not known yet). */
 void shn_train_defaults(shn_loss loss, size_t n_samples, double fs_hz, shn_train_config *config);
 

@@ -78,21 +78,24 @@ static void check_identities(const float *const lead[SHN_LEADS], size_t n, shn_i
     out->order_proven = n_refuted ? -1 : n_proven ? 1 : 0;
 }
 
-/** A left-right arm reversal negates I and swaps aVR with aVL: lead I then points away from V6, and aVR is upright. */
+/** Correlation of the sample-to-sample changes of two leads: QRS against QRS, whatever the baseline does. 0 if undefined. */
+static double slope_correlation(const float *x, const float *y, size_t n)
+{
+    double xy = 0, xx = 0, yy = 0;
+    for (size_t t = 1; t < n; t++) {
+        const double a = (double)x[t] - x[t - 1], b = (double)y[t] - y[t - 1];
+        if (!isfinite(a) || !isfinite(b)) continue;
+        xy += a * b;
+        xx += a * a;
+        yy += b * b;
+    }
+    return xx > 0 && yy > 0 ? xy / sqrt(xx * yy) : 0;
+}
+
+/** Exchanged arm electrodes negate I and swap aVR with aVL: then I points away from V6 and aVR no longer does. */
 static int arms_reversed(const float *const lead[SHN_LEADS], size_t n)
 {
-    double cross = 0, ii = 0, vv = 0, r3 = 0;
-    if (!lead[I] || !lead[11] || !lead[AVR]) return 0;
-    for (size_t t = 1; t < n; t++) {
-        const double a = (double)lead[I][t] - lead[I][t - 1], b = (double)lead[11][t] - lead[11][t - 1];
-        const double c = (double)lead[AVR][t] - lead[AVR][t - 1];
-        if (!isfinite(a) || !isfinite(b) || !isfinite(c)) continue;
-        cross += a * b;
-        ii += a * a;
-        vv += b * b;
-        r3 += c * fabs(c);
-    }
-    return ii > 0 && vv > 0 && cross / sqrt(ii * vv) < -0.6 && r3 > 0;
+    return lead[I] && lead[11] && lead[AVR] && slope_correlation(lead[I], lead[11], n) < -0.5 && slope_correlation(lead[AVR], lead[11], n) > 0;
 }
 
 static int by_value(const void *a, const void *b)

@@ -10,7 +10,7 @@
 #include "base/fail.h"
 #include "shinden/signal.h"
 
-enum { FACTOR_MAX = 10000, HALF_CYCLES = 12 };      /* taps on each side: 12 zero crossings of the sinc */
+enum { FACTOR_MAX = 10000, HALF_CYCLES = 16 };      /* taps on each side: 16 zero crossings of the sinc */
 static const double kaiser_beta = 6.2;              /* stop-band about -65 dB */
 static const double pi = 3.14159265358979323846;
 
@@ -50,7 +50,7 @@ size_t shn_resample_length(size_t n, unsigned up, unsigned down)
  */
 static float *make_branches(unsigned up, unsigned down, int half)
 {
-    const double cutoff = 0.92 * (up < down ? (double)up / down : 1.0);     /* relative to the input's Nyquist frequency; -6 dB there */
+    const double cutoff = 0.94 * (up < down ? (double)up / down : 1.0);     /* relative to the input's Nyquist frequency; -6 dB there */
     float *h = shn_alloc((size_t)up * 2 * (size_t)half, sizeof *h);
     for (unsigned phase = 0; h && phase < up; phase++) {
         double sum = 0;

@@ -231,7 +231,7 @@ static void test_bad_headers(void **state)
         { "a 1 500 10\na.dat 17\n", SHN_REASON_UNSUPPORTED },           { "a 1 500 10\na.dat 516\n", SHN_REASON_UNSUPPORTED },
         { "a 1 500 10\na.dat 16 nan\n", SHN_REASON_BAD_HEADER },        { "a 1 500 10\na.dat 16x0\n", SHN_REASON_BAD_HEADER },
         { "a 1 500 99999999999999999999\na.dat 16\n", SHN_REASON_BAD_HEADER },
-        { "a 1 500 60000000000\na.dat 16\n", SHN_REASON_LIMIT },        { "a/9999999 1 500\n", SHN_REASON_BAD_HEADER },
+        { "a 1 500 16000000000\na.dat 16\n", SHN_REASON_TRUNCATED },   { "a/9999999 1 500\n", SHN_REASON_BAD_HEADER },
         { "a 0 500 10\n", SHN_REASON_NO_ECG },                          { "a 1 500 10\na.dat 16x9999999999\n", SHN_REASON_BAD_HEADER },
     };
     for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
@@ -242,6 +242,40 @@ static void test_bad_headers(void **state)
         if (read_text(&m, cases[c].header, &rec, &err) == SHN_OK) fail_msg("accepted: %s", cases[c].header);
         assert_null(rec);
         if (err.reason != cases[c].reason) fail_msg("%s: reason %s: %s", cases[c].header, shn_reason_name(err.reason), err.text);
+    }
+}
+
+/** Every file of must_fail: the defect is its name. A record's header ends at a NUL, the rest is its signal file. */
+static void test_must_fail_corpus(void **state)
+{
+    (void)state;
+    static const struct { const char *folder; int with_signal; } sets[] = { { SHN_TESTS_DIR "/must_fail/wfdb_header", 0 },
+                                                                            { SHN_TESTS_DIR "/must_fail/wfdb_signal", 1 } };
+    for (size_t s = 0; s < 2; s++) {
+        DIR *dir = opendir(sets[s].folder);
+        int  n_files = 0;
+        assert_non_null(dir);
+        for (struct dirent *e; (e = readdir(dir)) != NULL;) {
+            shn_error   err = { 0 };
+            shn_record *rec = NULL;
+            memory      m = { .n = 0 };
+            char        path[SHN_PATH_MAX];
+            uint8_t    *bytes;
+            size_t      n;
+            if (e->d_name[0] == '.') continue;
+            assert_ok(shn_path_join(path, sets[s].folder, e->d_name, &err));
+            assert_ok(shn_file_read(path, 1 << 16, &bytes, &n, &err));
+            const size_t n_header = sets[s].with_signal ? strlen((char *)bytes) : n;
+            if (sets[s].with_signal) add_file(&m, "a.dat", bytes + n_header + 1, n - n_header - 1);
+            const shn_source source = { &m, lend, give_back };
+            if (shn_wfdb_read(bytes, n_header, &source, NULL, &rec, &err) == SHN_OK) fail_msg("%s was accepted", e->d_name);
+            assert_null(rec);
+            assert_true(err.text[0] != '\0');
+            free(bytes);
+            n_files++;
+        }
+        closedir(dir);
+        assert_true(n_files >= 3);
     }
 }
 
@@ -352,6 +386,65 @@ static void test_ludb_raw_integers_obey_einthoven(void **state)
     shn_paths_free(paths, n);
 }
 
+/** One "gaps:sum:squares" field of the golden file against a lead; 0 where they differ. */
+static int same_moments(const char *field, const float *x, size_t n)
+{
+    double   sum = 0, square = 0, expected_sum, expected_square;
+    unsigned gaps = 0, expected_gaps;
+    if (strcmp(field, "-") == 0) return 1;
+    if (sscanf(field, "%u:%lf:%lf", &expected_gaps, &expected_sum, &expected_square) != 3) return 0;
+    for (size_t t = 0; t < n; t++) {
+        if (isnan(x[t])) gaps++;
+        else {
+            sum += x[t];
+            square += (double)x[t] * x[t];
+        }
+    }
+    /* six digits in the golden file; float values here */
+    return gaps == expected_gaps && fabs(square - expected_square) <= 2e-5 * expected_square + 1e-9 &&
+           fabs(sum - expected_sum) <= 2e-5 * fabs(expected_sum) + 2e-6 * sqrt(expected_square * (double)n) + 1e-6;
+}
+
+static void compare_record(const char *root, char *line, size_t *n_compared)
+{
+    shn_error   err = { 0 };
+    shn_record *rec;
+    char        path[SHN_PATH_MAX], *save = NULL;
+    const char *name = strtok_r(line, " \n", &save), *count = strtok_r(NULL, " \n", &save);
+    assert_ok(shn_path_join(path, root, name, &err));
+    const shn_status st = shn_record_read(path, NULL, &rec, &err);
+    if (strcmp(count, "refused") == 0) {        /* a missing segment; a layout without samples */
+        assert_int_not_equal(st, SHN_OK);
+        return;
+    }
+    if (st == SHN_UNSUPPORTED && (strncmp(name, "flac", 4) == 0 || strcmp(name, "mixedsignals") == 0)) return;     /* FLAC */
+    if (st != SHN_OK) fail_msg("%s: %s", name, err.text);
+    assert_int_equal(shn_record_n_leads(rec), atoi(count));
+    assert_int_equal(shn_record_n_samples(rec), atoi(strtok_r(NULL, " \n", &save)));
+    const double fs = atof(strtok_r(NULL, " \n", &save));
+    assert_near(shn_record_fs_hz(rec), fs, 1e-9 * fs);
+    for (size_t l = 0; l < shn_record_n_leads(rec); l++)
+        if (!same_moments(strtok_r(NULL, " \n", &save), shn_record_lead(rec, l), shn_record_n_samples(rec)))
+            fail_msg("%s: signal %zu ('%s') differs from wfdb-python", name, l, shn_record_name(rec, l));
+    shn_record_free(rec);
+    (*n_compared)++;
+}
+
+static void test_samples_equal_wfdb_python(void **state)
+{
+    (void)state;
+    shn_error err = { 0 };
+    char      root[SHN_PATH_MAX], line[4096];
+    size_t    n = 0;
+    assert_ok(shn_path_join(root, test_data(), "formats/wfdb", &err));
+    FILE *golden = fopen(SHN_TESTS_DIR "/golden/wfdb_records.txt", "r");
+    assert_non_null(golden);
+    while (fgets(line, sizeof line, golden))
+        if (line[0] != '#') compare_record(root, line, &n);
+    fclose(golden);
+    assert_true(n >= 35);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -361,10 +454,12 @@ int main(void)
         cmocka_unit_test(test_several_rates_and_skew),
         cmocka_unit_test(test_segments),
         cmocka_unit_test(test_bad_headers),
+        cmocka_unit_test(test_must_fail_corpus),
         cmocka_unit_test(test_failing_allocations),
         cmocka_unit_test(test_writer_round_trip),
         cmocka_unit_test(test_real_records),
         cmocka_unit_test(test_ludb_raw_integers_obey_einthoven),
+        cmocka_unit_test(test_samples_equal_wfdb_python),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

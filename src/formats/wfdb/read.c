@@ -73,17 +73,33 @@ static uint32_t group_frame(const wfdb_header *h, size_t first, size_t n)
     return samples;
 }
 
-/** Frames that a group's file holds, for headers that do not give a length. */
-static shn_status count_frames(const wfdb_header *h, const shn_source *source, uint64_t *n_frames, shn_error *err)
+/** Whole frames that the file of the group from signal `first` holds. */
+static shn_status count_frames(const wfdb_header *h, size_t first, const shn_source *source, uint64_t *n_frames, shn_error *err)
 {
     const uint8_t *bytes;
     size_t         n_bytes;
-    const wfdb_signal *s = &h->signals[0];
+    const wfdb_signal *s = &h->signals[first];
     shn_status st = source->open(source->context, s->file, &bytes, &n_bytes, err);
     if (st != SHN_OK) return st;
-    *n_frames = s->byte_offset >= n_bytes ? 0 : wfdb_format_samples(s->format, n_bytes - s->byte_offset) / group_frame(h, 0, group_size(h, 0));
+    *n_frames = s->byte_offset >= n_bytes ? 0 : wfdb_format_samples(s->format, n_bytes - s->byte_offset) / group_frame(h, first, group_size(h, first));
     source->close(source->context, bytes, n_bytes);
-    if (*n_frames == 0) return shn_fail(err, SHN_FORMAT, SHN_REASON_TRUNCATED, "wfdb.signal", "%.80s holds no whole frame", s->file);
+    return SHN_OK;
+}
+
+/** Every file must hold what the header announces, before memory is taken for it. *n_frames 0: the first file's length counts. */
+static shn_status check_lengths(const wfdb_header *h, const shn_source *source, uint64_t *n_frames, shn_error *err)
+{
+    for (size_t first = 0; first < h->n_signals; first += group_size(h, first)) {
+        uint64_t held;
+        if (h->signals[first].format == 0) continue;
+        const shn_status st = count_frames(h, first, source, &held, err);
+        if (st != SHN_OK) return st;
+        if (*n_frames == 0) *n_frames = held;
+        if (held == 0 || held < *n_frames)
+            return shn_fail(err, SHN_FORMAT, SHN_REASON_TRUNCATED, "wfdb.signal", "%.80s holds %" PRIu64 " frames, the header says %" PRIu64
+                            "; the file is cut off: copy it again", h->signals[first].file, held, *n_frames);
+    }
+    if (*n_frames == 0) return shn_fail(err, SHN_FORMAT, SHN_REASON_NO_ECG, "wfdb.header", "no signal has a file");
     return SHN_OK;
 }
 
@@ -138,12 +154,7 @@ static shn_status read_group(channel *channels, size_t n, const shn_source *sour
     }
     shn_status st = source->open(source->context, s->file, &bytes, &n_bytes, err);
     if (st != SHN_OK) return st;
-    const uint64_t held = s->byte_offset >= n_bytes ? 0 : wfdb_format_samples(s->format, n_bytes - s->byte_offset) / frame;
-    if (held < n_frames) {
-        st = shn_fail(err, SHN_FORMAT, SHN_REASON_TRUNCATED, "wfdb.signal", "%.80s holds %" PRIu64 " frames, the header says %" PRIu64
-                      "; the file is cut off: copy it again", s->file, held, n_frames);
-        goto cleanup;
-    }
+    const uint64_t held = wfdb_format_samples(s->format, n_bytes - s->byte_offset) / frame;     /* at least n_frames: check_lengths */
     const uint64_t frames = held < n_frames + skew_max ? held : n_frames + skew_max;
     const size_t   block = frame >= BLOCK_SAMPLES ? 1 : BLOCK_SAMPLES / frame;
     raw = shn_alloc(block * frame, sizeof *raw);
@@ -247,7 +258,7 @@ static shn_status read_plain(const wfdb_header *h, const shn_source *source, con
     if (h->n_signals == 0)
         return shn_fail(err, SHN_FORMAT, SHN_REASON_NO_ECG, "wfdb.header", "the record has no signals");
     shn_status st = check_formats(h, err);
-    if (st == SHN_OK && n_frames == 0) st = count_frames(h, source, &n_frames, err);
+    if (st == SHN_OK) st = check_lengths(h, source, &n_frames, err);
     if (st == SHN_OK) st = make_record(h, n_frames, h->fs_hz, o, &rec, err);
     for (size_t i = 0; i < h->n_signals; i++) lead_of[i] = (int)i;
     if (st == SHN_OK) st = decode_segment(h, source, o, n_frames, lead_of, most_per_frame(h), 0, rec, err);
@@ -302,7 +313,9 @@ static shn_status read_one_segment(const wfdb_header *whole, const wfdb_header *
         if (lead_of[i] >= 0) shn_record_set_unit(rec, (size_t)lead_of[i], unit_origin(&h.signals[i], o));
         if (h.n_samples != seg->n_samples) h.signals[i].has_checksum = 0;       /* it is about all of the segment */
     }
-    if (st == SHN_OK && h.n_signals) st = decode_segment(&h, source, o, seg->n_samples, lead_of, most_per_frame(layout), start, rec, err);
+    uint64_t n_frames = seg->n_samples;
+    if (st == SHN_OK) st = check_lengths(&h, source, &n_frames, err);
+    if (st == SHN_OK) st = decode_segment(&h, source, o, seg->n_samples, lead_of, most_per_frame(layout), start, rec, err);
     wfdb_header_free(&h);
     return st;
 }

@@ -1,0 +1,252 @@
+/** shinden train: settings from defaults, a YAML file and flags, then training, fitting on val, and the model file. */
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fail.h"
+#include "base/file.h"
+#include "cli/cli.h"
+#include "shinden/embed.h"
+#include "shinden/eval.h"
+#include "shinden/train.h"
+
+enum { HASH_WIDTH = 384, FLAGS_MAX = 128, FIT_BATCH = 64 };
+#define VERB "train"
+#define VAL  "val"
+
+typedef struct arguments {
+    const char *cohort, *out, *config, *text, *loss;
+    int         resume, json;
+    const char *key[FLAGS_MAX], *value[FLAGS_MAX];      /* settings in the order given */
+    char        names[FLAGS_MAX][40];
+    int         n;
+} arguments;
+
+static void print_help(void)
+{
+    puts("shinden train: learns a shared space of ECGs and finding texts from a cohort\n\n"
+         "usage: shinden train COHORT.h5 --loss NAME [--seed N] [--config FILE] [--resume] [--text VECTORS] [--KEY VALUE ...] -o RUN\n\n"
+         "example: shinden train cohort.h5 --loss siglip-jaccard --epochs 30 -o runs/jaccard\n\n"
+         "  -o RUN          folder for config.yaml, log.jsonl, TensorBoard events, checkpoints/, model.safetensors\n"
+         "  --config FILE   YAML with the keys below; flags win over it\n"
+         "  --resume        go on from RUN's last checkpoint, to the bits of an uninterrupted run\n"
+         "  --text VECTORS  safetensors with text vectors; without it random vectors that know no language\n"
+         "  --json          the result as JSON\n\n"
+         "Settings (as YAML keys with _ for -); the defaults are the best recipe known for the loss:");
+    shn_train_config config;
+    shn_error err;
+    shn_train_defaults(SHN_LOSS_SIGLIP_JACCARD, 0, 0, &config);
+    for (size_t i = 0; shn_train_key_at(i); i++) {
+        char value[64], flag[40];
+        const shn_train_key *key = shn_train_key_at(i);
+        snprintf(flag, sizeof flag, "%s", key->name);
+        for (char *p = flag; *p; p++) if (*p == '_') *p = '-';
+        if (shn_train_config_get(&config, key->name, value, &err) != SHN_OK) value[0] = '\0';
+        printf("  --%-19s %s [%s]\n", flag, key->help, value);
+    }
+    puts("\nDefaults shown are those of siglip-jaccard. After training, the split 'val' sets thresholds and calibration.\n"
+         "Research software, not a medical device.");
+}
+
+/** Takes --key value or --key=value as a setting; whether it exists is known only when it is set. */
+static int take_setting(arguments *a, int argc, char **argv, int *i)
+{
+    const char *flag = argv[*i] + 2, *equals = strchr(flag, '=');
+    const size_t n = equals ? (size_t)(equals - flag) : strlen(flag);
+    if (a->n == FLAGS_MAX || n == 0 || n >= sizeof a->names[0]) return cli_usage(VERB, "%s: too many or too long flags", argv[*i]);
+    memcpy(a->names[a->n], flag, n);
+    for (char *p = a->names[a->n]; *p; p++) if (*p == '-') *p = '_';
+    int known = 0;
+    for (size_t k = 0; shn_train_key_at(k); k++) known |= strcmp(shn_train_key_at(k)->name, a->names[a->n]) == 0;
+    if (!known) return cli_usage(VERB, "no flag '%s'", argv[*i]);
+    if (!equals && *i + 1 >= argc) return cli_usage(VERB, "%s needs a value", argv[*i]);
+    a->key[a->n] = a->names[a->n];
+    a->value[a->n] = equals ? equals + 1 : argv[++*i];
+    if (strcmp(a->names[a->n], "loss") == 0) a->loss = a->value[a->n];
+    a->n++;
+    return CLI_DONE;
+}
+
+static int parse(int argc, char **argv, arguments *a)
+{
+    for (int i = 1; i < argc; i++) {
+        const char **named = strcmp(argv[i], "-o") == 0 ? &a->out : strcmp(argv[i], "--config") == 0 ? &a->config :
+                             strcmp(argv[i], "--text") == 0 ? &a->text : NULL;
+        if (named) {
+            if (i + 1 >= argc) return cli_usage(VERB, "%s needs a value", argv[i]);
+            *named = argv[++i];
+        } else if (strcmp(argv[i], "--resume") == 0) {
+            a->resume = 1;
+        } else if (strcmp(argv[i], "--json") == 0) {
+            a->json = 1;
+        } else if (strncmp(argv[i], "--", 2) == 0) {
+            const int rc = take_setting(a, argc, argv, &i);
+            if (rc != CLI_DONE) return rc;
+        } else if (argv[i][0] == '-' && argv[i][1]) {
+            return cli_usage(VERB, "no flag '%s'", argv[i]);
+        } else if (a->cohort) {
+            return cli_usage(VERB, "one cohort at a time, not also '%s'", argv[i]);
+        } else {
+            a->cohort = argv[i];
+        }
+    }
+    if (!a->cohort) return cli_usage(VERB, "which cohort?");
+    if (!a->out) return cli_usage(VERB, "-o RUN says where the run goes");
+    return CLI_DONE;
+}
+
+/** Defaults of the loss, which the flags or the file name, then the file, then the flags. *usage 1: a flag is missing or wrong. */
+static shn_status settle(const arguments *a, const shn_cohort *c, shn_train_config *config, int *usage, shn_error *err)
+{
+    uint8_t *yaml = NULL;
+    size_t   n = 0;
+    shn_status st = SHN_OK;
+    shn_loss loss = a->loss ? shn_loss_from_name(a->loss) : SHN_LOSS_COUNT;
+    if (a->config && (st = shn_file_read(a->config, SHN_TRAIN_YAML_MAX, &yaml, &n, err)) != SHN_OK) return st;
+    if (yaml && !a->loss) {
+        shn_train_config probe;
+        shn_train_defaults(SHN_LOSS_COUNT, 0, 0, &probe);
+        st = shn_train_config_parse(&probe, (const char *)yaml, n, err);
+        loss = probe.loss;
+    }
+    *usage = st == SHN_OK && loss == SHN_LOSS_COUNT;
+    if (st == SHN_OK && !*usage) {
+        shn_train_defaults(loss, shn_cohort_n_samples(c), shn_cohort_fs_hz(c), config);
+        if (yaml) st = shn_train_config_parse(config, (const char *)yaml, n, err);
+    }
+    if (st != SHN_OK && yaml) shn_error_prefix(err, "%s", a->config);
+    free(yaml);
+    for (int i = 0; i < a->n && st == SHN_OK && !*usage; i++) {
+        st = shn_train_config_set(config, a->key[i], a->value[i], err);
+        *usage = st != SHN_OK;
+    }
+    config->resume = a->resume;
+    return st;
+}
+
+static shn_status open_texts(const arguments *a, const shn_train_config *config, shn_vectors **out, shn_error *err)
+{
+    *out = NULL;
+    if (config->loss == SHN_LOSS_BCE) {
+        if (a->text) fprintf(stderr, "shinden train: bce reads no texts; --text %s is not used\n", a->text);
+        return SHN_OK;
+    }
+    if (a->text) return shn_vectors_read(a->text, out, err);
+    fprintf(stderr, "shinden train: no --text: random text vectors (hash, %d wide, seed %llu) that know no language\n", HASH_WIDTH,
+            (unsigned long long)config->seed);
+    return shn_vectors_hash(HASH_WIDTH, config->seed, out, err);
+}
+
+/** 1 if the cohort has records to fit on; with none, the model is written unfitted and this is said. */
+static shn_status has_val(const shn_cohort *c, int *yes, shn_error *err)
+{
+    uint32_t *rows = NULL;
+    size_t    n = 0;
+    const shn_status st = shn_cohort_split_rows(c, VAL, &rows, &n, err);
+    free(rows);
+    *yes = st == SHN_OK && n > 0;
+    return st == SHN_RANGE && err->reason == SHN_REASON_NO_SPLIT ? SHN_OK : st;
+}
+
+/** Fits on val, writes the model, scores val. *json is NULL where there is no val. */
+static shn_status finish(const shn_cohort *c, const shn_train_config *config, shn_model *m, const char *path, char **json, shn_error *err)
+{
+    shn_engine *eng = NULL;
+    shn_engine_options o;
+    const shn_watcher watcher = cli_watcher();
+    int fit = 0;
+    *json = NULL;
+    shn_engine_defaults(&o);
+    o.name = config->engine;
+    o.precision = config->precision;
+    o.n_threads = config->n_threads;
+    shn_status st = has_val(c, &fit, err);
+    if (st == SHN_OK && fit) st = shn_model_engine(m, FIT_BATCH, &o, &eng, err);
+    if (st == SHN_OK && fit) st = shn_model_fit(m, eng, c, VAL, &watcher, err);
+    if (st == SHN_OK) st = shn_model_write(m, path, err);
+    if (st == SHN_OK && fit) {
+        shn_eval_options e;
+        shn_eval_defaults(&e);
+        e.split = VAL;
+        e.n_bootstrap = 0;                      /* a first look; `shinden eval` gives intervals and controls */
+        e.controls = 0;
+        e.watcher = watcher;
+        st = shn_eval(m, eng, c, &e, json, err);
+    }
+    shn_engine_free(eng);
+    return st;
+}
+
+static int print_json(const char *path, const shn_train_config *config, const char *eval)
+{
+    json_t *doc = json_object(), *validation = eval ? json_loads(eval, 0, NULL) : NULL;
+    json_object_set_new(doc, "schema_version", json_integer(1));
+    json_object_set_new(doc, "research_use_only", json_true());
+    json_object_set_new(doc, "model", json_string(path));
+    json_object_set_new(doc, "loss", json_string(shn_loss_name(config->loss)));
+    json_object_set_new(doc, "seed", json_integer((json_int_t)config->seed));
+    json_object_set_new(doc, "validation", validation ? validation : json_null());
+    const int failed = json_dumpf(doc, stdout, JSON_INDENT(2)) != 0;
+    putchar('\n');
+    json_decref(doc);
+    return failed ? CLI_FAILED : CLI_DONE;
+}
+
+static int print_result(const char *path, const shn_train_config *config, const char *eval, int json)
+{
+    shn_error err = { 0 };
+    char     *table = NULL;
+    cli_progress_end();
+    if (json) return print_json(path, config, eval);
+    if (eval && shn_eval_text(eval, &table, &err) != SHN_OK) return cli_fail(VERB, &err);
+    if (table) fputs(table, stdout);
+    else puts("no split 'val' in the cohort: the model has no thresholds and no calibration");
+    free(table);
+    printf("model: %s\n", path);
+    return CLI_DONE;
+}
+
+static int run(const arguments *a, const shn_cohort *c)
+{
+    shn_train_config config = { 0 };
+    shn_vectors     *vectors = NULL;
+    shn_model       *model = NULL;
+    shn_error        err = { 0 };
+    char             path[SHN_PATH_MAX], *eval = NULL;
+    int              usage = 0;
+    const shn_watcher watcher = cli_watcher();
+    shn_status st = settle(a, c, &config, &usage, &err);
+    if (usage && st != SHN_OK) return cli_usage(VERB, "%s", err.text);
+    if (usage)
+        return a->loss ? cli_usage(VERB, "no loss '%s'", a->loss) : cli_usage(VERB, "--loss NAME says what is learned");
+    if (st == SHN_OK) st = shn_train_config_check(&config, &err);
+    if (st == SHN_OK) st = shn_path_join(path, a->out, "model.safetensors", &err);
+    if (st == SHN_OK) st = open_texts(a, &config, &vectors, &err);
+    if (st == SHN_OK) st = shn_train(c, vectors, &config, a->out, &watcher, &model, &err);
+    if (st == SHN_OK) st = finish(c, &config, model, path, &eval, &err);
+    const int rc = st == SHN_OK ? print_result(path, &config, eval, a->json) : cli_fail(VERB, &err);
+    free(eval);
+    shn_model_free(model);
+    shn_vectors_free(vectors);
+    return rc;
+}
+
+cli_verb verb_train;
+
+int verb_train(int argc, char **argv)
+{
+    arguments   a = { 0 };
+    shn_error   err = { 0 };
+    shn_cohort *cohort = NULL;
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], "--help") == 0) {
+            print_help();
+            return CLI_DONE;
+        }
+    const int rc = parse(argc, argv, &a);
+    if (rc != CLI_DONE) return rc;
+    if (shn_cohort_open(a.cohort, &cohort, &err) != SHN_OK) return cli_fail(VERB, &err);
+    const int done = run(&a, cohort);
+    shn_cohort_close(cohort);
+    return done;
+}

@@ -1,0 +1,51 @@
+/**
+ * Batches for training: cropped, normalised, augmented, made ahead on a thread of the loader's own. Batch number `step` is a
+ * function of (seed, step) alone: no generator state, no dependence on threads or on where a run was resumed.
+ */
+#ifndef SHN_DATA_LOADER_H
+#define SHN_DATA_LOADER_H
+
+#include "data/augment.h"
+
+/** Where the records come from: item i of n; row() is called from the loader's thread. */
+typedef struct shn_loader_source {
+    size_t n;                                       /* training records, >= 2 */
+    shn_packed (*row)(const void *context, size_t item);
+    const void *context;
+} shn_loader_source;
+
+typedef struct shn_loader_options {
+    shn_input   input;
+    shn_augment augment;
+    uint64_t    seed;
+    size_t      batch;              /* records of a full batch, >= 2; a source with fewer gives batches of all its records */
+    uint64_t    first_step, n_steps;/* batches first_step .. n_steps - 1 are made */
+} shn_loader_options;
+
+/** Borrowed until the next call of shn_loader_next. */
+typedef struct shn_batch {
+    uint64_t        step, epoch;
+    size_t          B;
+    const uint32_t *items;          /* [B] into the source */
+    const float    *x;              /* [B][window][12] */
+} shn_batch;
+
+typedef struct shn_loader shn_loader;
+
+/** Records per batch and batches per epoch: an epoch's remainder below one batch is left out (another remainder each epoch). */
+size_t   shn_loader_batch(size_t n, size_t batch);
+uint64_t shn_loader_steps(size_t n, size_t batch);
+/** Order of the items in an epoch, order [n]: a fresh shuffle for every epoch. */
+void shn_loader_order(uint64_t seed, uint64_t epoch, size_t n, uint32_t *order);
+/** Fills x [window][12] with the crop and augmentation of one item in one epoch. */
+void shn_loader_item(const shn_loader_source *source, const shn_loader_options *options, uint64_t epoch, size_t item, float *x);
+
+/** Starts the thread. Errors SHN_RANGE, SHN_NOMEM. source->context must outlive the loader. */
+SHN_NODISCARD shn_status shn_loader_new(const shn_loader_source *source, const shn_loader_options *options, shn_loader **out, shn_error *err);
+/** Waits for the next batch. SHN_RANGE past the last. */
+SHN_NODISCARD shn_status shn_loader_next(shn_loader *loader, shn_batch *batch, shn_error *err);
+/** Seconds that shn_loader_next has waited in all, and seconds of processor time that the thread has used. */
+void shn_loader_cost(shn_loader *loader, double *waited, double *worked);
+void shn_loader_free(shn_loader *loader);           /* accepts NULL; stops the thread */
+
+#endif

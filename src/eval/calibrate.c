@@ -1,0 +1,265 @@
+#include "eval/calibrate.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/fail.h"
+
+int shn_calibration_alloc(shn_calibration *c, size_t K)
+{
+    c->slope = shn_alloc(K, sizeof *c->slope);
+    c->intercept = shn_alloc(K, sizeof *c->intercept);
+    c->threshold = shn_alloc(K, sizeof *c->threshold);
+    c->threshold_prevalence = shn_alloc(K, sizeof *c->threshold_prevalence);
+    return c->slope && c->intercept && c->threshold && c->threshold_prevalence;
+}
+
+void shn_calibration_release(shn_calibration *c)
+{
+    free(c->slope);
+    free(c->intercept);
+    free(c->threshold);
+    free(c->threshold_prevalence);
+    memset(c, 0, sizeof *c);
+}
+
+static double logistic(double x) { return x >= 0 ? 1 / (1 + exp(-x)) : exp(x) / (1 + exp(x)); }
+
+void shn_calibration_apply(const shn_calibration *c, const float *raw, size_t n, size_t K, float *probability)
+{
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < K; k++)
+            probability[i * K + k] = (float)logistic(c->fitted ? (double)c->slope[k] * raw[i * K + k] + c->intercept[k] : raw[i * K + k]);
+}
+
+/* ---- slopes and intercepts ---- */
+
+/** One finding's known entries, compact. */
+typedef struct column { float *score; uint8_t *label; size_t n, n_pos; } column;
+
+static size_t take_column(const shn_scored *s, const uint8_t *use, size_t k, column *c)
+{
+    c->n = c->n_pos = 0;
+    for (size_t i = 0; i < s->n; i++) {
+        if ((use && !use[i]) || !s->known[i * s->K + k]) continue;
+        c->score[c->n] = s->score[i * s->K + k];
+        c->label[c->n++] = s->label[i * s->K + k];
+        c->n_pos += s->label[i * s->K + k];
+    }
+    return c->n;
+}
+
+static double smoothed_prevalence(const column *c) { return ((double)c->n_pos + 0.5) / ((double)c->n + 1); }
+
+/** The intercept for which the mean probability is `target`: Newton steps kept inside a shrinking bracket. */
+static double solve_intercept(const column *c, double slope, double target)
+{
+    double low = -60, high = 60, b = log(target / (1 - target));
+    for (size_t i = 0; i < c->n; i++) b -= slope * c->score[i] / (double)c->n;
+    if (!(b > low && b < high)) {
+        low = b - 120;
+        high = b + 120;
+    }
+    for (int step = 0; step < 60; step++) {
+        double mean = 0, slope_of_mean = 0;
+        for (size_t i = 0; i < c->n; i++) {
+            const double p = logistic(slope * c->score[i] + b);
+            mean += p;
+            slope_of_mean += p * (1 - p);
+        }
+        const double excess = mean / (double)c->n - target;
+        if (fabs(excess) < 1e-10) break;
+        if (excess > 0) high = b;
+        else low = b;
+        const double next = slope_of_mean > 1e-300 ? b - excess * (double)c->n / slope_of_mean : low - 1;
+        b = next > low && next < high ? next : 0.5 * (low + high);
+    }
+    return b;
+}
+
+/** Negative log-likelihood of a finding at a slope, its intercept solved. */
+static double column_loss(const column *c, double slope)
+{
+    const double b = solve_intercept(c, slope, smoothed_prevalence(c));
+    double loss = 0;
+    for (size_t i = 0; i < c->n; i++) {
+        const double x = slope * c->score[i] + b, z = c->label[i] ? -x : x;
+        loss += (z > 0 ? z : 0) + log1p(exp(-fabs(z)));
+    }
+    return loss;
+}
+
+typedef double slope_loss(const void *context, double slope);
+
+/** Least loss over slopes 0 and 1e-3 .. 1e3, by golden section in the logarithm. */
+static double best_slope(slope_loss *loss, const void *context)
+{
+    const double ratio = 0.6180339887498949;
+    double low = log(1e-3), high = log(1e3), a = high - ratio * (high - low), b = low + ratio * (high - low);
+    double at_a = loss(context, exp(a)), at_b = loss(context, exp(b));
+    while (high - low > 1e-3) {
+        if (at_a <= at_b) {
+            high = b;
+            b = a;
+            at_b = at_a;
+            a = high - ratio * (high - low);
+            at_a = loss(context, exp(a));
+        } else {
+            low = a;
+            a = b;
+            at_a = at_b;
+            b = low + ratio * (high - low);
+            at_b = loss(context, exp(b));
+        }
+    }
+    const double s = exp(0.5 * (low + high));
+    return loss(context, 0) <= loss(context, s) ? 0 : s;
+}
+
+typedef struct shared { const shn_scored *raw; const uint8_t *use; column *scratch; } shared;
+
+static double shared_loss(const void *context, double slope)
+{
+    const shared *f = context;
+    double loss = 0;
+    for (size_t k = 0; k < f->raw->K; k++)
+        if (take_column(f->raw, f->use, k, f->scratch)) loss += column_loss(f->scratch, slope);
+    return loss;
+}
+
+static double own_loss(const void *context, double slope) { return column_loss(context, slope); }
+
+static void fit_probabilities(const shn_scored *raw, const uint8_t *use, column *c, shn_calibration *out)
+{
+    const shared f = { raw, use, c };
+    const double common = best_slope(shared_loss, &f);
+    for (size_t k = 0; k < raw->K; k++) {
+        if (take_column(raw, use, k, c) == 0) {             /* nobody knows it here: no evidence either way */
+            out->slope[k] = (float)common;
+            out->intercept[k] = 0;
+            continue;
+        }
+        const int    enough = c->n_pos >= SHN_OWN_FIT_MIN && c->n - c->n_pos >= SHN_OWN_FIT_MIN;
+        const double slope = enough ? best_slope(own_loss, c) : common;
+        out->slope[k] = (float)slope;
+        out->intercept[k] = (float)solve_intercept(c, slope, smoothed_prevalence(c));
+    }
+}
+
+/* ---- thresholds ---- */
+
+typedef struct item { float p; uint32_t record; uint8_t label; } item;
+
+static int by_probability_down(const void *a, const void *b)
+{
+    const item *x = a, *y = b;
+    if (x->p != y->p) return x->p > y->p ? -1 : 1;
+    return x->record < y->record ? -1 : x->record > y->record;
+}
+
+/** Between the last item that is called positive and the next one; items sorted downwards, n_called >= 1. */
+static float cut_after(const item *items, size_t n, size_t n_called)
+{
+    return n_called < n ? 0.5f * (items[n_called - 1].p + items[n_called].p) : 0.5f * items[n_called - 1].p;
+}
+
+/** The threshold of the largest F1 over sorted items; n_pos > 0. */
+static float best_f1_cut(const item *items, size_t n, size_t n_pos)
+{
+    double best = -1;
+    size_t tp = 0, best_called = 1;
+    for (size_t i = 0; i < n; i++) {
+        tp += items[i].label;
+        if (i + 1 < n && items[i + 1].p == items[i].p) continue;        /* equal values fall together */
+        const double f1 = 2.0 * (double)tp / (double)(i + 1 + n_pos);
+        if (f1 > best) {
+            best = f1;
+            best_called = i + 1;
+        }
+    }
+    return cut_after(items, n, best_called);
+}
+
+/** The same for the mean over records of tp / (tp + fp + fn), empty against empty counting 1. */
+static float best_jaccard_cut(const item *items, size_t n, const shn_scored *s, const uint8_t *use, uint32_t *tp, uint32_t *called,
+                              uint32_t *n_true)
+{
+    double sum = 0, best = -1;
+    size_t best_called = 1;
+    memset(tp, 0, s->n * sizeof *tp);
+    memset(called, 0, s->n * sizeof *called);
+    memset(n_true, 0, s->n * sizeof *n_true);
+    for (size_t i = 0; i < n; i++) n_true[items[i].record] += items[i].label;
+    for (size_t i = 0; i < s->n; i++)
+        if ((!use || use[i]) && n_true[i] == 0) sum += 1;
+    for (size_t i = 0; i < n; i++) {
+        const uint32_t r = items[i].record;
+        const double   before = called[r] + n_true[r] == 0 ? 1 : (double)tp[r] / (called[r] + n_true[r] - tp[r]);
+        tp[r] += items[i].label;
+        called[r]++;
+        sum += (double)tp[r] / (called[r] + n_true[r] - tp[r]) - before;
+        if (i + 1 < n && items[i + 1].p == items[i].p) continue;
+        if (sum > best) {
+            best = sum;
+            best_called = i + 1;
+        }
+    }
+    return cut_after(items, n, best_called);
+}
+
+/** Collects the known entries of findings k0 .. k1 - 1, sorted by probability downwards. */
+static size_t collect(const shn_scored *p, const uint8_t *use, size_t k0, size_t k1, item *items, size_t *n_pos)
+{
+    size_t n = 0;
+    *n_pos = 0;
+    for (size_t i = 0; i < p->n; i++) {
+        if (use && !use[i]) continue;
+        for (size_t k = k0; k < k1; k++) {
+            if (!p->known[i * p->K + k]) continue;
+            items[n++] = (item){ p->score[i * p->K + k], (uint32_t)i, p->label[i * p->K + k] };
+            *n_pos += p->label[i * p->K + k];
+        }
+    }
+    qsort(items, n, sizeof *items, by_probability_down);
+    return n;
+}
+
+static void fit_thresholds(const shn_scored *p, const uint8_t *use, const double *prevalence, item *items, uint32_t *counts, shn_calibration *out)
+{
+    size_t n_pos, n = collect(p, use, 0, p->K, items, &n_pos);
+    out->threshold_f1_micro = n_pos ? best_f1_cut(items, n, n_pos) : 0.5f;
+    out->threshold_jaccard = n_pos ? best_jaccard_cut(items, n, p, use, counts, counts + p->n, counts + 2 * p->n) : 0.5f;
+    for (size_t k = 0; k < p->K; k++) {
+        n = collect(p, use, k, k + 1, items, &n_pos);
+        const size_t called = (size_t)lround(prevalence[k] * (double)n);
+        out->threshold_prevalence[k] = n == 0 ? 0.5f : called == 0 ? nextafterf(items[0].p, 2) : cut_after(items, n, called > n ? n : called);
+        out->threshold[k] = n_pos >= SHN_OWN_FIT_MIN ? best_f1_cut(items, n, n_pos) : out->threshold_prevalence[k];
+    }
+}
+
+shn_status shn_calibration_fit(const shn_scored *raw, const uint8_t *use, const double *prevalence, shn_calibration *out, shn_error *err)
+{
+    const size_t n = raw->n, K = raw->K;
+    column   c = { .score = shn_alloc(n, sizeof *c.score), .label = shn_alloc(n, 1) };
+    float   *p = shn_alloc(n * K, sizeof *p);
+    item    *items = shn_alloc(n * K, sizeof *items);
+    uint32_t *counts = shn_alloc(3 * n, sizeof *counts);
+    shn_status st = SHN_OK;
+    if (c.score && c.label && p && items && counts) {
+        out->fitted = 1;
+        fit_probabilities(raw, use, &c, out);
+        shn_calibration_apply(out, raw->score, n, K, p);
+        const shn_scored probability = { p, raw->label, raw->known, n, K };
+        fit_thresholds(&probability, use, prevalence, items, counts, out);
+    } else {
+        st = shn_fail_nomem(err, "calibrate");
+    }
+    free(c.score);
+    free(c.label);
+    free(p);
+    free(items);
+    free(counts);
+    return st;
+}

@@ -1,0 +1,30 @@
+/** What a model has to be compared with: knowing only how common findings are, and a linear probe on a random encoder. */
+#ifndef SHN_EVAL_CONTROLS_H
+#define SHN_EVAL_CONTROLS_H
+
+#include "eval/evalset.h"
+
+#define CONTROL_ENCODER_SEED 20260101u
+
+/** score [n][K]: the log-odds of each finding's training prevalence, the same for every record. */
+void control_frequency(const evalset *s, float *score);
+/**
+ * Scores of a linear probe on an encoder of the model's architecture with random weights (seed CONTROL_ENCODER_SEED; its statistics of
+ * normalisation come from training records): ridge regression on the labels of the cohort's split `train`, features the mean over windows,
+ * standardised; the penalty is chosen on a fifth of the training patients. Unknown labels count as the finding's mean.
+ *
+ * @param[out] score    [n][K]
+ * @param[out] penalty  the one chosen
+ * Errors  SHN_RANGE (no_split) the cohort has no split `train`;  SHN_NOMEM, SHN_DEVICE, SHN_CANCELLED
+ */
+SHN_NODISCARD shn_status control_random_probe(const evalset *s, const shn_engine_options *options, const char *train_split,
+                                              const shn_watcher *watcher, float *score, double *penalty, shn_error *err);
+
+/**
+ * Ridge regression of targets [n][K] on features [n][F] (both centred here by the records in use): weight [F][K], out [K] the means of targets.
+ * Solves (X'X + penalty I) W = X'Y by Cholesky. Errors SHN_NOMEM, SHN_RANGE (not positive definite).
+ */
+SHN_NODISCARD shn_status ridge_fit(const double *x, const double *y, const uint8_t *use, size_t n, size_t F, size_t K, double penalty,
+                                   double *weight, shn_error *err);
+
+#endif

@@ -1,0 +1,158 @@
+#include "train/model_out.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/fail.h"
+#include "shinden/findings.h"
+
+static char *codes_of(const shn_finding *f)
+{
+    char text[1024] = "";
+    const char *const systems[] = { "scp", "snomed", "cinc" }, *const codes[] = { f->scp, f->snomed, f->cinc };
+    for (int i = 0; i < 3; i++)
+        for (const char *p = codes[i]; *p;) {
+            const size_t n = strcspn(p, ";"), used = strlen(text);
+            if (n) snprintf(text + used, sizeof text - used, "%s%s:%.*s", used ? ";" : "", systems[i], (int)n, p);
+            p += n + (p[n] == ';');
+        }
+    return shn_strdup(text);
+}
+
+static int name_findings(shn_model *m, const shn_train_data *d)
+{
+    const shn_registry *reg = shn_registry_builtin();
+    int ok = 1;
+    for (size_t k = 0; k < m->K; k++) {
+        const char *id = shn_cohort_finding_id(d->cohort, k);
+        const int   at = shn_registry_find(reg, id);
+        const shn_finding *f = at >= 0 ? shn_registry_at(reg, (size_t)at) : NULL;
+        m->finding_id[k] = shn_strdup(id);
+        m->name_en[k] = shn_strdup(f && f->name_en[0] ? f->name_en : id);
+        m->name_ja[k] = shn_strdup(f && f->name_ja[0] ? f->name_ja : id);
+        m->codes[k] = f ? codes_of(f) : shn_strdup("");
+        m->flags[k] = (uint8_t)(f ? f->flags : 0);
+        m->n_pos[k] = d->n_pos[k];
+        m->n_known[k] = d->n_known[k];
+        ok &= m->finding_id[k] && m->name_en[k] && m->name_ja[k] && m->codes[k];
+    }
+    return ok;
+}
+
+static void *copied(const void *from, size_t bytes)
+{
+    void *p = shn_alloc(bytes, 1);
+    if (p) memcpy(p, from, bytes);
+    return p;
+}
+
+static int copy_texts(shn_model *m, const shn_head *h, const shn_texts *t, const char *text_source)
+{
+    const shn_train_config *c = &h->config;
+    int ok = 1;
+    m->text_form = shn_strdup(c->text_form);
+    m->text_source = shn_strdup(text_source);
+    m->record_text = shn_strdup(c->record_text);
+    m->none_text = shn_strdup(t->none_text);
+    for (size_t k = 0; k < m->K; k++) ok &= (m->class_text[k] = shn_strdup(t->class_text[k])) != NULL;
+    memcpy(m->class_vector, t->class_vector, m->K * m->D * sizeof(float));
+    memcpy(m->none_vector, t->none_vector, m->D * sizeof(float));
+    memcpy(m->text_mean, t->mean, m->D * sizeof(float));
+    memcpy(m->projection, shn_head_at(h, HEAD_PROJECTION), m->E * m->D * sizeof(float));
+    return ok && m->text_form && m->text_source && m->record_text && m->none_text;
+}
+
+static int copy_pair(shn_model *m, const shn_head *h, const shn_train_data *d, const shn_texts *t)
+{
+    const size_t n = d->sets.n;
+    m->has_pair_loss = 1;
+    m->logit_scale = (float)exp((double)*shn_head_at(h, HEAD_PAIR_SCALE));
+    m->logit_bias = h->part[HEAD_PAIR_BIAS].size ? *shn_head_at(h, HEAD_PAIR_BIAS) : 0;
+    m->n_sets = n;
+    m->set_count = copied(d->sets.count, n * sizeof *d->sets.count);
+    m->set_labels = copied(d->sets.label, n * m->K);
+    m->set_known = copied(d->sets.known, n * m->K);
+    if (t->joined) m->set_vector = copied(t->set_vector, n * m->D * sizeof(float));
+    return m->set_count && m->set_labels && m->set_known && (!t->joined || m->set_vector);
+}
+
+static void copy_columns(shn_model *m, const shn_head *h)
+{
+    m->has_class_columns = 1;
+    m->class_raw = h->config.ecg_norm_raw;
+    m->class_scale = (float)exp((double)*shn_head_at(h, HEAD_CLASS_SCALE));
+    m->class_bias = *shn_head_at(h, HEAD_CLASS_BIAS);
+    memcpy(m->class_finding_bias, shn_head_at(h, HEAD_FINDING_BIAS), m->K * sizeof(float));
+}
+
+/** Which read-outs apply. Class columns have learned the prior, so adding it once more would count it twice. */
+static void choose_readouts(shn_model *m)
+{
+    if (m->D == 0) m->readouts = 1u << SHN_READOUT_LOGIT;
+    else m->readouts = 1u << SHN_READOUT_CLASS;
+    if (m->has_pair_loss && !m->has_class_columns) m->readouts |= 1u << SHN_READOUT_CLASS_PRIOR;
+    if (m->has_pair_loss) m->readouts |= 1u << SHN_READOUT_MARGINAL;
+    m->readout_default = m->D == 0 ? SHN_READOUT_LOGIT : m->has_pair_loss ? SHN_READOUT_MARGINAL : SHN_READOUT_CLASS;
+}
+
+static char *manifest_of(const shn_train_data *d, const shn_head *h, const char *text_source, const char *engine, uint64_t n_steps)
+{
+    shn_error err;
+    json_t *config = json_object(), *doc = json_object();
+    for (size_t i = 0; shn_train_key_at(i); i++) {
+        char value[64];
+        const char *name = shn_train_key_at(i)->name;
+        if (strcmp(name, "stop_after") == 0 || strcmp(name, "checkpoint_seconds") == 0) continue;   /* how it was run, not what */
+        if (shn_train_config_get(&h->config, name, value, &err) == SHN_OK) json_object_set_new(config, name, json_string(value));
+    }
+    json_object_set_new(doc, "config", config);
+    json_object_set_new(doc, "cohort_digest", json_string(d->digest));
+    json_object_set_new(doc, "cohort_command", json_string(shn_cohort_attribute(d->cohort, "command")));
+    json_object_set_new(doc, "cohort_simulated", json_string(shn_cohort_attribute(d->cohort, "simulated")));
+    json_object_set_new(doc, "registry_version", json_string(shn_registry_version(shn_registry_builtin())));
+    json_object_set_new(doc, "n_train", json_integer((json_int_t)d->n));
+    json_object_set_new(doc, "n_left_out", json_integer((json_int_t)d->n_left_out));
+    json_object_set_new(doc, "n_steps", json_integer((json_int_t)n_steps));
+    json_object_set_new(doc, "text_source", json_string(text_source));
+    json_object_set_new(doc, "engine", json_string(engine));
+    char *text = json_dumps(doc, JSON_COMPACT);
+    json_decref(doc);
+    return text;
+}
+
+shn_status shn_model_from_run(const shn_train_data *d, const shn_input *input, const shn_head *h, const shn_texts *texts,
+                              const char *text_source, const char *engine, uint64_t n_steps, const float *params, const float *state,
+                              shn_model **out, shn_error *err)
+{
+    shn_model *m = NULL;
+    *out = NULL;
+    const shn_status st = shn_model_new(&h->config.encoder, d->K, h->D, &m, err);
+    if (st != SHN_OK) return st;
+    memcpy(m->params, params, m->encoder.n_params * sizeof *params);
+    memcpy(m->state, state, m->encoder.n_state * sizeof *state);
+    m->input = *input;
+    snprintf(m->loss, sizeof m->loss, "%s", shn_loss_name(h->config.loss));
+    int ok = name_findings(m, d);
+    if (texts) {
+        ok &= copy_texts(m, h, texts, text_source);
+        if (h->part[HEAD_PAIR_SCALE].size) ok &= copy_pair(m, h, d, texts);
+        if (h->part[HEAD_CLASS_SCALE].size) copy_columns(m, h);
+    } else {
+        memcpy(m->head_weight, shn_head_at(h, HEAD_WEIGHT), m->K * m->E * sizeof(float));
+        memcpy(m->head_bias, shn_head_at(h, HEAD_FINDING_BIAS), m->K * sizeof(float));
+    }
+    choose_readouts(m);
+    m->manifest = manifest_of(d, h, text_source, engine, n_steps);
+    m->fitted_on = shn_strdup("");
+    m->fitted_records = shn_strdup("[]");
+    if (!ok || !m->manifest || !m->fitted_on || !m->fitted_records) {
+        shn_model_free(m);
+        return shn_fail_nomem(err, "train.model");
+    }
+    *out = m;
+    return SHN_OK;
+}

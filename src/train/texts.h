@@ -1,0 +1,55 @@
+/**
+ * The text side of training: what a finding and a record are called, the frozen vectors of those texts, and their way through the
+ * trained projection to unit embeddings, forward and backward.
+ *
+ *   v -> centred v' = unit(v/|v| - mean), mean over the findings' unit vectors  ->  y = P v'  ->  u = unit(y)
+ *
+ * Rule `mean`: a record's vector is the normalised mean of its findings' v'. Projection is linear and u has unit length, so it is
+ * computed as unit(sum of the findings' y): K + 1 projections per step whatever the batch.
+ */
+#ifndef SHN_TRAIN_TEXTS_H
+#define SHN_TRAIN_TEXTS_H
+
+#include "shinden/loss.h"
+#include "shinden/text.h"
+#include "train/sets.h"
+
+typedef struct shn_texts {
+    size_t  K, D, E;
+    int     joined;                     /* record_text is "joined" */
+    char  **class_text, *none_text;     /* [K]; what a record without findings is called */
+    float  *class_vector, *none_vector; /* [K][D], [D] as read */
+    float  *mean;                       /* [D]; zeros when not centred */
+    float  *set_vector;                 /* joined: [n_sets][D] as read, else NULL */
+    float  *rows;                       /* [K + 1 + n_sets (joined)][D] centred: findings, none, sets */
+    /* scratch of a step */
+    size_t  n_used;
+    float  *used, *used_t;              /* [n_used][D], [D][n_used]: findings, none, then the batch's sets (joined) */
+    double *wide;                       /* [E][D] projection, then its gradient */
+    double *y, *d_y;                    /* [E][n_used] */
+} shn_texts;
+
+/**
+ * @param finding_id  [K]; names come from the built-in registry, a finding that it does not have is called by its id
+ * @param B_max       largest batch
+ * Errors  SHN_MISMATCH  a text without vector (named);  SHN_NOMEM
+ */
+SHN_NODISCARD shn_status shn_texts_new(const shn_vectors *vectors, const char *const *finding_id, size_t K, size_t E,
+                                       const char *text_form, int joined, int centre, const shn_sets *sets, size_t B_max,
+                                       shn_texts **out, shn_error *err);
+void shn_texts_free(shn_texts *t);                                  /* accepts NULL */
+/** The text of a finding in a form ("name-en" ...), borrowed or static; code is a caller's buffer for "code". */
+const char *shn_texts_finding(const char *finding_id, const char *text_form, char code[64]);
+
+/** Projects what the batch needs. batch_set [B]: the records' sets, read by the joined rule only. */
+void shn_texts_project(shn_texts *t, const float *projection, const uint32_t *batch_set, size_t B);
+/** y of the findings, out [K][E], not yet of unit length; of the records of the batch, out [B][E]. */
+void shn_texts_classes(const shn_texts *t, float *out);
+void shn_texts_records(const shn_texts *t, const shn_batch_labels *labels, float *out);
+/** Gradients by those, ADDED to the step's d_y (zeroed by shn_texts_project). */
+void shn_texts_classes_backward(shn_texts *t, const float *d_out);
+void shn_texts_records_backward(shn_texts *t, const shn_batch_labels *labels, const float *d_out);
+/** d_projection [E][D] from the step's d_y, overwritten. */
+void shn_texts_project_backward(shn_texts *t, float *d_projection);
+
+#endif

@@ -1,0 +1,35 @@
+/** The training records of a cohort: which rows, their labels (perhaps permuted), counts, and the scale of their voltages. */
+#ifndef SHN_TRAIN_DATA_H
+#define SHN_TRAIN_DATA_H
+
+#include "shinden/cohort.h"
+#include "shinden/train.h"
+#include "train/sets.h"
+
+typedef struct shn_train_data {
+    const shn_cohort *cohort;
+    size_t    n, K, n_left_out;         /* records that take part; left out: nothing is known of them */
+    uint32_t *rows;                     /* [n] rows of the cohort */
+    uint8_t  *label, *known;            /* [n][K]; label is 0 where known is 0 */
+    uint32_t *n_pos, *n_known;          /* [K] */
+    uint32_t  lead_present;             /* bit per lead that any record has */
+    float     scale_per_mv;             /* 1 / sd of the voltages, from up to 512 records spread evenly */
+    char      digest[65];               /* shn_cohort_digest of the rows */
+    shn_sets  sets;
+} shn_train_data;
+
+/**
+ * Errors  SHN_RANGE     no such split, fewer than two records of which anything is known
+ *         SHN_MISMATCH  (patient_overlap) a patient of the split is in another one too; up to three are named
+ */
+SHN_NODISCARD shn_status shn_train_data_load(const shn_cohort *c, const shn_train_config *config, shn_train_data *out, shn_error *err);
+void shn_train_data_free(shn_train_data *d);            /* safe on a zeroed one */
+
+/**
+ * Hands the labels of every patient to another one, at random: rows of label and known [n][K] are moved, record j of a patient getting
+ * record j (modulo their number) of the other. patient [n] < n_patients. A control: what is left to learn is chance.
+ */
+SHN_NODISCARD shn_status shn_permute_labels(uint8_t *label, uint8_t *known, const uint32_t *patient, size_t n, size_t n_patients,
+                                            size_t K, uint64_t seed, shn_error *err);
+
+#endif

@@ -1,0 +1,46 @@
+#!/bin/bash
+# shinden labels as its users call it: what it prints, and how it ends.
+set -u
+program=$1
+work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
+failed=0
+
+# expect CODE TEXT COMMAND...: the exit code and a piece of what is printed (stdout and stderr together)
+expect() {
+    local code=$1 text=$2; shift 2
+    "$@" > "$work/out" 2>&1; local got=$?
+    if [ "$got" != "$code" ] || ! grep -qF -- "$text" "$work/out"; then
+        echo "FAILED: $* -> exit $got (expected $code), wanted '$text' in:"; head -5 "$work/out"; failed=1
+    fi
+}
+
+expect 0 'shinden labels map --coding scp AFIB' "$program" labels --help
+expect 0 'atrial_fibrillation' "$program" labels list
+expect 0 '心室細動' "$program" labels list --urgent
+"$program" labels list --urgent | grep -q '^sinus_rhythm' && { echo "FAILED: sinus rhythm is not urgent"; failed=1; }
+expect 0 'first_degree_av_block' "$program" labels search 房室ブロック
+expect 1 'no finding matches' "$program" labels search zzz
+expect 0 'left_anterior_fascicular_block' "$program" labels map --coding scp LAFB
+expect 1 'no finding' "$program" labels map --coding scp AFIB XYZ
+expect 0 '"id": "right_bundle_branch_block"' "$program" labels map --coding snomed 59118001 --json
+expect 0 '"research_use_only": true' "$program" labels list --json
+expect 2 '--coding icd' "$program" labels map --coding icd I48
+expect 2 'map needs --coding' "$program" labels map AFIB
+expect 2 "no 'lst'" "$program" labels lst
+expect 2 '--jsn' "$program" labels list --jsn
+expect 2 'say list' "$program" labels
+
+printf 'rec;dx\n1;"AFIB, LAFB"\n2;NOPE\n3;AFIB,NOPE\n' > "$work/t.csv"
+expect 1 "2  no finding for 'NOPE'" "$program" labels check --table "$work/t.csv" --delimiter ';' --column dx --coding scp --split ,
+expect 1 '2  atrial_fibrillation' "$program" labels check --table "$work/t.csv" --delimiter ';' --column dx --coding scp --split ,
+expect 1 "$work/t.csv: line 1: no column 'diag'; there are: rec, dx" "$program" labels check --table "$work/t.csv" --delimiter ';' --column diag --coding scp
+printf 'id,name_en,name_ja,parents\na,A,あ,b\n' > "$work/r.csv"
+expect 1 "$work/r.csv: line 2, column 'parents': 'b' is no finding" "$program" labels check "$work/r.csv"
+expect 1 "$work/r.csv: line 2" "$program" labels list --registry "$work/r.csv"
+printf 'id,name_en,name_ja\natrial_fibrillation,AF,心房細動\nours,O,我\n' > "$work/r.csv"
+expect 0 '2 findings' "$program" labels check "$work/r.csv"
+expect 0 '1 of their ids' "$program" labels check "$work/r.csv"
+expect 0 'ours' "$program" labels list --registry "$work/r.csv"
+expect 1 'not found' "$program" labels check "$work/none.csv"
+[ $failed = 0 ] && echo "labels: all as expected"
+exit $failed

@@ -1,0 +1,755 @@
+/** Training: settings, logs, label sets, the head's gradients, and whole runs on a made cohort: resumed to the same bits. */
+#include "harness.h"
+
+#include <dirent.h>
+#include <math.h>
+
+#include "base/alloc.h"
+#include "base/bytes.h"
+#include "base/file.h"
+#include "base/random.h"
+#include "data/cohort_writer.h"
+#include "shinden/train.h"
+#include "train/checkpoint.h"
+#include "train/head.h"
+#include "train/run_log.h"
+#include "train/train_data.h"
+
+/* --- settings --- */
+
+static void test_every_setting_round_trips(void **state)
+{
+    (void)state;
+    shn_error err = { 0 };
+    for (int l = 0; l < SHN_LOSS_COUNT; l++) {
+        shn_train_config a, b;
+        char *yaml, *again;
+        shn_train_defaults((shn_loss)l, 1000, 100, &a);
+        assert_ok(shn_train_config_check(&a, &err));
+        a.lr = 0.1 + 0.2;                       /* a double that needs all 17 digits */
+        shn_train_defaults((shn_loss)((l + 1) % SHN_LOSS_COUNT), 1000, 100, &b);
+        assert_ok(shn_train_config_yaml(&a, 0, &yaml, &err));
+        assert_ok(shn_train_config_parse(&b, yaml, strlen(yaml), &err));
+        assert_memory_equal(&a, &b, sizeof a);
+        assert_ok(shn_train_config_yaml(&b, 0, &again, &err));
+        assert_string_equal(yaml, again);
+        free(yaml);
+        free(again);
+    }
+}
+
+static void test_recipes_depend_on_the_loss(void **state)
+{
+    (void)state;
+    shn_train_config c;
+    shn_train_defaults(SHN_LOSS_BCE, 1000, 100, &c);
+    assert_near(c.lr, 3e-3, 0);
+    assert_near(c.crop_seconds, 2.5, 0);
+    assert_int_equal(c.n_windows, 7);
+    shn_train_defaults(SHN_LOSS_SIGLIP_JACCARD, 1000, 100, &c);
+    assert_near(c.lr, 1e-3, 0);
+    assert_near(c.lr_text_scale, 0.1, 0);
+    assert_int_equal(c.learn_temperature, 1);
+    shn_train_defaults(SHN_LOSS_CLIP, 200, 100, &c);        /* two seconds: nothing to crop */
+    assert_near(c.crop_seconds, 0, 0);
+    assert_int_equal(c.n_windows, 1);
+    assert_int_equal(c.learn_temperature, 0);
+}
+
+static shn_status parse(const char *yaml, shn_train_config *c, shn_error *err)
+{
+    shn_train_defaults(SHN_LOSS_CLIP, 1000, 100, c);
+    return shn_train_config_parse(c, yaml, strlen(yaml), err);
+}
+
+static void test_faulty_settings_name_line_and_key(void **state)
+{
+    (void)state;
+    static const struct { const char *yaml, *says; } cases[] = {
+        { "epochs: 3\nbatch_sise: 4\n", "line 2: no setting 'batch_sise'" },
+        { "epochs: 0\n", "epochs: '0'" },
+        { "epochs: 2.5\n", "whole number" },
+        { "lr: nan\n", "lr: 'nan'" },
+        { "lr: 1e999\n", "lr:" },
+        { "lr: 0.1x\n", "lr:" },
+        { "loss: nt-xent\n", "siglip-jaccard" },
+        { "epochs: 3\nepochs: 4\n", "line 2: this key was there before" },
+        { "- 1\n- 2\n", "not a mapping" },
+        { "epochs: {a: 1}\n", "line 1: expected a word" },
+        { "epochs: &x 3\nlr: *x\n", "line 2: expected a word" },
+        { "epochs: 3\n---\nepochs: 4\n", "second document" },
+        { "epochs: [3\n", "not YAML" },
+        { "blocks: [2, 2, 0, 2]\n", "blocks" },
+        { "blocks: [1, 1, 1, 1, 1]\n", "blocks" },
+        { "split: \"a\\nb\"\n", "plain word" },
+        { "\"\": 3\n", "no setting ''" },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        shn_error        err = { 0 };
+        shn_train_config c, before;
+        shn_train_defaults(SHN_LOSS_CLIP, 1000, 100, &before);
+        const shn_status st = parse(cases[i].yaml, &c, &err);
+        if (st == SHN_OK || !strstr(err.text, cases[i].says)) fail_msg("%s gives: %s", cases[i].yaml, err.text);
+        assert_memory_equal(&c, &before, sizeof c);         /* a faulty file changes nothing */
+    }
+    shn_error        err = { 0 };
+    shn_train_config c;
+    assert_ok(parse("", &c, &err));
+    assert_ok(parse("# nothing\n---\n", &c, &err));
+    assert_ok(parse("{blocks: [1,2], width: 16, precision: amp_bf16, ecg_norm: unit}\n", &c, &err));
+    assert_true(c.encoder.blocks[1] == 2 && c.encoder.blocks[2] == 0 && c.encoder.width == 16);
+    assert_true(c.precision == SHN_PRECISION_BF16 && c.ecg_norm_raw == 0);
+    c.class_columns = 1;
+    assert_ok(shn_train_config_check(&c, &err));
+    c.loss = SHN_LOSS_BCE;
+    assert_status(shn_train_config_check(&c, &err), SHN_RANGE);
+    strcpy(c.stop_after, "step:2x");
+    c.class_columns = 0;
+    assert_status(shn_train_config_check(&c, &err), SHN_RANGE);
+}
+
+static void test_must_fail_files_are_refused(void **state)
+{
+    (void)state;
+    const char *folder = SHN_TESTS_DIR "/must_fail/config";
+    DIR *dir = opendir(folder);
+    int  n = 0;
+    assert_non_null(dir);
+    for (struct dirent *e; (e = readdir(dir)) != NULL;) {
+        shn_error        err = { 0 };
+        shn_train_config c;
+        char     path[SHN_PATH_MAX];
+        uint8_t *bytes;
+        size_t   size;
+        if (e->d_name[0] == '.') continue;
+        assert_ok(shn_path_join(path, folder, e->d_name, &err));
+        assert_ok(shn_file_read(path, SHN_TRAIN_YAML_MAX, &bytes, &size, &err));
+        shn_train_defaults(SHN_LOSS_CLIP, 1000, 100, &c);
+        if (shn_train_config_parse(&c, (const char *)bytes, size, &err) == SHN_OK) fail_msg("%s was taken", e->d_name);
+        free(bytes);
+        n++;
+    }
+    closedir(dir);
+    assert_true(n >= 16);
+}
+
+/* --- logs --- */
+
+static uint32_t masked(const uint8_t *p, size_t n)
+{
+    const uint32_t crc = shn_crc32c(p, n);
+    return (crc >> 15 | crc << 17) + 0xa282ead8u;
+}
+
+/** Walks an event file by the record format; returns how many records are whole. */
+static int count_events(const char *path)
+{
+    uint8_t  *bytes;
+    size_t    n, at = 0;
+    shn_error err = { 0 };
+    int       events = 0;
+    assert_ok(shn_file_read(path, 1 << 24, &bytes, &n, &err));
+    while (at < n) {
+        const size_t size = read_u32le(bytes + at);
+        assert_true(at + 16 + size <= n);
+        assert_int_equal(read_u32le(bytes + at + 8), masked(bytes + at, 8));
+        assert_int_equal(read_u32le(bytes + at + 12 + size), masked(bytes + at + 12, size));
+        at += 16 + size;
+        events++;
+    }
+    free(bytes);
+    return events;
+}
+
+static int count_lines(const char *path)
+{
+    FILE *f = fopen(path, "r");
+    int   lines = 0;
+    assert_non_null(f);
+    for (int c; (c = fgetc(f)) != EOF;) lines += c == '\n';
+    fclose(f);
+    return lines;
+}
+
+static void test_logs_are_cut_back_to_the_checkpoint(void **state)
+{
+    (void)state;
+    shn_error   err = { 0 };
+    shn_run_log log;
+    uint64_t    json_at, events_at;
+    char        json[300], events[300];
+    const char *folder = test_folder();
+    const shn_scalar s[] = { { "loss", 1.5 }, { "lr", NAN } };
+    snprintf(json, sizeof json, "%s/log.jsonl", folder);
+    snprintf(events, sizeof events, "%s/events.out.tfevents.0.shinden", folder);
+    assert_int_equal(shn_crc32c("123456789", 9), 0xe3069283);       /* RFC 3720, the check value of CRC-32C */
+    assert_ok(shn_run_log_open(folder, 0, 0, &log, &err));
+    assert_ok(shn_run_log_note(&log, "start", (const char *[]){ "text", "quote \" and 心電" }, 1, &err));
+    for (uint64_t i = 1; i <= 5; i++) {
+        assert_ok(shn_run_log_scalars(&log, "step", i, s, 2, &err));
+        if (i == 3) assert_ok(shn_run_log_sync(&log, &json_at, &events_at, &err));
+    }
+    shn_run_log_close(&log);
+    assert_int_equal(count_lines(json), 6);
+    assert_int_equal(count_events(events), 6);              /* the first names the version */
+    assert_ok(shn_run_log_open(folder, json_at, events_at, &log, &err));
+    assert_ok(shn_run_log_scalars(&log, "step", 4, s, 2, &err));
+    shn_run_log_close(&log);
+    assert_int_equal(count_lines(json), 5);
+    assert_int_equal(count_events(events), 5);
+    assert_int_equal(unlink(json), 0);                      /* a lost log does not stop the run */
+    assert_ok(shn_run_log_open(folder, json_at, events_at, &log, &err));
+    shn_run_log_close(&log);
+}
+
+/** One event, byte by byte, against what protobuf says. */
+static void test_event_bytes(void **state)
+{
+    (void)state;
+    shn_error   err = { 0 };
+    shn_run_log log;
+    char        path[300];
+    uint8_t    *bytes;
+    size_t      n;
+    const char *folder = test_folder();
+    snprintf(path, sizeof path, "%s/events.out.tfevents.0.shinden", folder);
+    assert_ok(shn_run_log_open(folder, 0, 0, &log, &err));
+    assert_ok(shn_run_log_scalars(&log, "step", 300, &(shn_scalar){ "a", 1 }, 1, &err));
+    shn_run_log_close(&log);
+    assert_ok(shn_file_read(path, 1 << 20, &bytes, &n, &err));
+    const size_t first = 16 + read_u32le(bytes);
+    const uint8_t *event = bytes + first + 12;
+    assert_int_equal(event[0], 1 << 3 | 1);                 /* wall_time, 64 bits */
+    const uint8_t rest[] = { 2 << 3, 0xac, 0x02, 5 << 3 | 2, 10, 1 << 3 | 2, 8, 1 << 3 | 2, 1, 'a', 2 << 3 | 5, 0, 0, 0x80, 0x3f };
+    assert_int_equal(read_u32le(bytes + first), 9 + sizeof rest);
+    assert_memory_equal(event + 9, rest, sizeof rest);
+    free(bytes);
+}
+
+/* --- labels --- */
+
+static void test_distinct_sets_are_counted(void **state)
+{
+    (void)state;
+    shn_error err = { 0 };
+    shn_sets  s;
+    const uint8_t label[] = { 1, 0, 0,  1, 0, 1,  1, 0, 0,  0, 0, 0,  0, 0, 0 };
+    const uint8_t known[] = { 1, 1, 0,  1, 1, 0,  1, 1, 1,  1, 1, 1,  1, 1, 1 };
+    assert_ok(shn_sets_new(label, known, 5, 3, &s, &err));
+    assert_int_equal(s.n, 3);                               /* the second differs from the first only in what is unknown */
+    assert_true(s.count[0] == 2 && s.count[1] == 1 && s.count[2] == 2);
+    assert_true(s.of_record[1] == 0 && s.of_record[4] == 2);
+    assert_true(s.label[2] == 0 && s.known[2] == 0);
+    shn_sets_free(&s);
+    for (long n = 1; n <= 7; n++) {
+        shn_alloc_fail_after(n);
+        assert_status(shn_sets_new(label, known, 5, 3, &s, &err), SHN_NOMEM);
+        shn_alloc_fail_after(0);
+    }
+}
+
+static void test_permuted_labels_move_between_patients(void **state)
+{
+    (void)state;
+    enum { n = 400, P = 200, K = 3 };
+    shn_error err = { 0 };
+    uint8_t  *label = malloc(n * K), *known = malloc(n * K), *again = malloc(n * K);
+    uint32_t *patient = malloc(n * sizeof *patient);
+    int before[2] = { 0 }, after[2] = { 0 }, same = 0;
+    for (size_t i = 0; i < n; i++) {
+        patient[i] = (uint32_t)(i / 2);
+        for (size_t k = 0; k < K; k++) {
+            label[i * K + k] = (uint8_t)(i / 2 % 250);      /* names its patient */
+            known[i * K + k] = i & 1;                       /* and the record within */
+        }
+        before[i & 1]++;
+    }
+    assert_ok(shn_permute_labels(label, known, patient, n, P, K, 5, &err));
+    uint8_t seen[P] = { 0 };
+    for (size_t i = 0; i < n; i++) {
+        assert_int_equal(known[i * K], i & 1);
+        assert_int_equal(label[i * K], label[(i ^ 1) * K]); /* records of one patient still go together */
+        same += label[i * K] == i / 2;
+        seen[label[i * K]]++;
+        after[known[i * K]]++;
+    }
+    for (size_t p = 0; p < P; p++) assert_int_equal(seen[p], 2);
+    assert_true(same < 20 && before[0] == after[0]);        /* expected 2 */
+    memcpy(again, label, n * K);
+    assert_ok(shn_permute_labels(label, known, patient, n, P, K, 6, &err));
+    assert_memory_not_equal(again, label, n * K);
+    free(label);
+    free(known);
+    free(again);
+    free(patient);
+}
+
+/* --- the head --- */
+
+enum { HB = 6, HK = 4 };
+static const char *const head_ids[HK] = { "zz_first", "zz_second", "zz_third", "zz_fourth" };
+
+typedef struct head_case { shn_head *head; shn_texts *texts; shn_batch_labels labels; const uint32_t *set; float z[HB * 8]; } head_case;
+
+static double head_loss(head_case *c, float *d_z)
+{
+    shn_error err = { 0 };
+    double    loss;
+    assert_ok(shn_head_loss(c->head, c->texts, &c->labels, c->set, c->z, &loss, d_z, &err));
+    return loss;
+}
+
+static void check_slope(head_case *c, float *at, float analytic, const char *what)
+{
+    float  d_z[HB * 8];
+    const float before = *at, h = 2e-3f;
+    *at = before + h;
+    const float  high = *at;
+    const double up = head_loss(c, d_z);
+    *at = before - h;
+    const double slope = (up - head_loss(c, d_z)) / ((double)high - (double)*at);
+    *at = before;
+    if (fabs((double)analytic - slope) > 2e-4 * (1 + fabs(slope))) fail_msg("%s: gradient %g, slope %g", what, (double)analytic, slope);
+}
+
+static void check_head(shn_train_config config, int joined)
+{
+    static const uint8_t label[HB * HK] = { 1,0,0,0, 1,1,0,0, 0,0,0,0, 0,1,1,0, 1,0,0,1, 1,1,0,0 };
+    static const uint8_t known[HB * HK] = { 1,1,1,1, 1,1,1,0, 1,1,1,1, 1,1,1,1, 1,1,0,1, 1,1,1,1 };
+    static const uint32_t n_pos[HK] = { 4, 3, 1, 1 }, n_known[HK] = { 6, 6, 5, 5 };
+    shn_error    err = { 0 };
+    shn_vectors *vectors = NULL;
+    shn_sets     sets;
+    head_case    c = { .labels = { label, known, HB, HK } };
+    config.encoder.embed = 8;
+    config.chunk = 4;
+    assert_ok(shn_sets_new(label, known, HB, HK, &sets, &err));
+    if (config.loss != SHN_LOSS_BCE) {
+        assert_ok(shn_vectors_hash(5, 3, &vectors, &err));
+        assert_ok(shn_texts_new(vectors, head_ids, HK, 8, "name-en", joined, 1, &sets, HB, &c.texts, &err));
+    }
+    assert_ok(shn_head_new(&config, HK, c.texts ? 5 : 0, HB, (shn_counts){ n_pos, n_known }, &c.head, &err));
+    c.set = sets.of_record;
+    shn_rng r = shn_rng_stream(4, 4, 4, 4);
+    for (int i = 0; i < HB * 8; i++) c.z[i] = (float)shn_rng_normal(&r);
+    for (int part = HEAD_PAIR_SCALE; part <= HEAD_CLASS_SCALE; part++)      /* away from saturation, or slopes vanish */
+        if (c.head->part[part].size) *shn_head_at(c.head, part) = part == HEAD_PAIR_BIAS ? -0.3f : config.ecg_norm_raw && part == HEAD_CLASS_SCALE ? 0 : 0.8f;
+    float d_z[HB * 8], scratch[HB * 8];
+    head_loss(&c, d_z);
+    float *g = malloc(c.head->n * sizeof *g);
+    memcpy(g, c.head->g, c.head->n * sizeof *g);
+    for (int i = 0; i < HB * 8; i++) check_slope(&c, &c.z[i], d_z[i], shn_loss_name(config.loss));
+    for (int part = 0; part < HEAD_PARTS; part++)
+        for (size_t i = 0; c.head->part[part].trained && i < c.head->part[part].size; i++)
+            check_slope(&c, shn_head_at(c.head, part) + i, g[c.head->part[part].offset + i], shn_loss_name(config.loss));
+    (void)head_loss(&c, scratch);
+    assert_memory_equal(scratch, d_z, sizeof d_z);
+    free(g);
+    shn_head_free(c.head);
+    shn_texts_free(c.texts);
+    shn_vectors_free(vectors);
+    shn_sets_free(&sets);
+}
+
+static void test_head_gradients_are_finite_differences(void **state)
+{
+    (void)state;
+    for (int l = 0; l < SHN_LOSS_COUNT; l++)
+        for (int joined = 0; joined < (shn_loss_is_pair((shn_loss)l) ? 2 : 1); joined++)
+            for (int raw = 0; raw < 2; raw++) {
+                shn_train_config config;
+                shn_train_defaults((shn_loss)l, 1000, 100, &config);
+                config.learn_temperature = 1;
+                config.ecg_norm_raw = raw;
+                config.label_weight_power = 0.5;
+                check_head(config, joined);
+                if (!shn_loss_is_pair((shn_loss)l)) continue;
+                config.class_columns = 0.7;
+                check_head(config, joined);
+            }
+}
+
+/** Everything starts where contract says: sum of sigmoids equals the prevalence when the vectors say nothing. */
+static void test_initial_values(void **state)
+{
+    (void)state;
+    static const uint32_t n_pos[HK] = { 50, 10, 0, 100 }, n_known[HK] = { 100, 100, 100, 100 };
+    shn_error        err = { 0 };
+    shn_train_config config;
+    shn_head        *h;
+    shn_train_defaults(SHN_LOSS_SIGLIP_JACCARD, 1000, 100, &config);
+    config.class_columns = 1;
+    config.ecg_norm_raw = 0;
+    assert_ok(shn_head_new(&config, HK, 6, HB, (shn_counts){ n_pos, n_known }, &h, &err));
+    assert_near((double)*shn_head_at(h, HEAD_PAIR_SCALE), log(10), 1e-6);
+    assert_near((double)*shn_head_at(h, HEAD_CLASS_SCALE), log(20), 1e-6);
+    assert_near((double)*shn_head_at(h, HEAD_CLASS_BIAS), log(0.4 / 0.6), 1e-6);
+    for (int k = 0; k < HK; k++)
+        assert_near((double)(shn_head_at(h, HEAD_FINDING_BIAS)[k] + *shn_head_at(h, HEAD_CLASS_BIAS)),
+                    shn_initial_logit((n_pos[k] + 0.5) / 101), 1e-5);
+    shn_head_set_pair_bias(h, 0.25);
+    assert_near((double)*shn_head_at(h, HEAD_PAIR_BIAS), log(1 / 3.0), 1e-6);
+    *shn_head_at(h, HEAD_PAIR_SCALE) = 50;
+    shn_head_step(h, 1e-3, 1, 1);
+    assert_near((double)*shn_head_at(h, HEAD_PAIR_SCALE), log(100), 1e-6);
+    shn_head_free(h);
+    shn_train_defaults(SHN_LOSS_CLIP, 1000, 100, &config);
+    assert_ok(shn_head_new(&config, HK, 6, HB, (shn_counts){ n_pos, n_known }, &h, &err));
+    assert_near((double)*shn_head_at(h, HEAD_PAIR_SCALE), log(1 / 0.07), 1e-6);
+    h->g[h->part[HEAD_PAIR_SCALE].offset] = 5;
+    assert_near(shn_head_gradient_square(h), 0, 0);         /* a fixed temperature has no gradient and does not move */
+    shn_head_step(h, 1e-3, 1, 1);
+    assert_near((double)*shn_head_at(h, HEAD_PAIR_SCALE), log(1 / 0.07), 1e-6);
+    shn_head_free(h);
+    for (long n = 1; n <= 12; n++) {
+        shn_alloc_fail_after(n);
+        assert_status(shn_head_new(&config, HK, 6, HB, (shn_counts){ n_pos, n_known }, &h, &err), SHN_NOMEM);
+        shn_alloc_fail_after(0);
+    }
+}
+
+/* --- whole runs --- */
+
+enum { CN = 30, CT = 160, CK = 3 };
+static const char *const cohort_ids[CK] = { "atrial_fibrillation", "sinus_rhythm", "zz_not_in_the_registry" };
+
+/** Thirty records of 1.6 s at 100 Hz: finding k adds a sine of its own frequency. One in three does not know the last finding. */
+static void write_cohort(const char *path, int flip_unknown, int overlap)
+{
+    shn_error err = { 0 };
+    shn_cohort_writer *w;
+    const shn_cohort_spec spec = { .path = path, .n_rows = CN, .n_samples = CT, .fs_hz = 100, .finding_ids = cohort_ids, .n_findings = CK };
+    assert_ok(shn_cohort_writer_new(&spec, &w, &err));
+    shn_rng r = shn_rng_stream(11, 0, 0, 0);
+    for (size_t i = 0; i < CN; i++) {
+        static float mv[SHN_LEADS][CT];
+        uint8_t label[CK], known[CK] = { 1, 1, i % 3 != 0 };
+        char    id[16], patient[16];
+        for (int k = 0; k < CK; k++) label[k] = (uint8_t)(shn_rng_below(&r, 2));
+        if (!known[2] && flip_unknown) label[2] ^= 1;
+        for (int l = 0; l < SHN_LEADS; l++)
+            for (int t = 0; t < CT; t++) {
+                mv[l][t] = (float)(0.1 * shn_rng_normal(&r));
+                for (int k = 0; k < CK; k++)
+                    if (label[k] && known[k]) mv[l][t] += (float)sin(0.3 * t * (1 + 1.5 * k));
+            }
+        snprintf(id, sizeof id, "r%zu", i);
+        snprintf(patient, sizeof patient, "p%zu", overlap && i == CN - 1 ? 0 : i);
+        shn_cohort_row row = { .n_samples = i == 5 ? 100 : CT, .labels = label, .known = known, .id = id, .patient = patient,
+                               .split = i < 24 ? "train" : "val", .age = NAN };
+        for (int l = 0; l < SHN_LEADS; l++) row.lead_mv[l] = mv[l];
+        assert_ok(shn_cohort_writer_row(w, i, &row, &err));
+    }
+    assert_ok(shn_cohort_writer_finish(w, &err));
+    shn_cohort_writer_free(w);
+}
+
+static shn_train_config small(shn_loss loss)
+{
+    shn_train_config c;
+    shn_train_defaults(loss, CT, 100, &c);
+    c.encoder.width = 8;
+    c.encoder.blocks[0] = c.encoder.blocks[1] = 1;
+    c.encoder.blocks[2] = c.encoder.blocks[3] = 0;
+    c.encoder.embed = 16;
+    c.crop_seconds = 0.64;
+    c.n_windows = 3;
+    c.batch_size = 8;
+    c.epochs = 4;
+    c.n_threads = 1;
+    strcpy(c.engine, "ref");
+    return c;
+}
+
+typedef struct site { char root[256], cohort[300]; shn_cohort *c; shn_vectors *vectors; int n_runs; } site;
+
+static site open_site(int flip_unknown)
+{
+    shn_error err = { 0 };
+    site s = { .n_runs = 0 };
+    snprintf(s.root, sizeof s.root, "%s", test_folder());
+    snprintf(s.cohort, sizeof s.cohort, "%s/c.h5", s.root);
+    write_cohort(s.cohort, flip_unknown, 0);
+    assert_ok(shn_cohort_open(s.cohort, &s.c, &err));
+    assert_ok(shn_vectors_hash(12, 3, &s.vectors, &err));
+    return s;
+}
+
+static void close_site(site *s)
+{
+    shn_cohort_close(s->c);
+    shn_vectors_free(s->vectors);
+}
+
+static const char *new_run(site *s)
+{
+    static char path[300];
+    snprintf(path, sizeof path, "%s/run%d", s->root, s->n_runs++);
+    return path;
+}
+
+static shn_model *train(site *s, const shn_train_config *config, const char *run)
+{
+    shn_error  err = { 0 };
+    shn_model *m = NULL;
+    assert_ok(shn_train(s->c, s->vectors, config, run, NULL, &m, &err));
+    return m;
+}
+
+/** Of the steps, or of the epochs' means. */
+static double first_and_last_loss(const char *run, int of_epochs, double *last)
+{
+    char   path[320], line[1024];
+    double loss, first = NAN;
+    snprintf(path, sizeof path, "%s/log.jsonl", run);
+    FILE *f = fopen(path, "r");
+    assert_non_null(f);
+    while (fgets(line, sizeof line, f)) {
+        const char *at = strstr(line, of_epochs ? "\"epoch_loss\": " : "\"loss\": ");
+        if (!strstr(line, of_epochs ? "\"event\": \"epoch\"" : "\"event\": \"step\"") || !at) continue;
+        loss = strtod(strchr(at, ':') + 1, NULL);
+        if (isnan(first)) first = loss;
+        *last = loss;
+    }
+    fclose(f);
+    return first;
+}
+
+static void test_every_loss_learns(void **state)
+{
+    (void)state;
+    site s = open_site(0);
+    for (int l = 0; l < SHN_LOSS_COUNT; l++) {
+        shn_train_config c = small((shn_loss)l);
+        char   run[300];
+        double last = 0;
+        c.epochs = 25;
+        c.lr = 1e-2;
+        c.lr_text_scale = 1;
+        snprintf(run, sizeof run, "%s", new_run(&s));
+        shn_model *m = train(&s, &c, run);
+        const double first = first_and_last_loss(run, 1, &last);
+        if (!(last < 0.85 * first)) fail_msg("%s: loss from %g to %g", shn_loss_name((shn_loss)l), first, last);
+        assert_int_equal(m->K, CK);
+        assert_int_equal(m->input.window, 64);
+        assert_int_equal(m->n_known[2], 16);
+        assert_string_equal(m->loss, shn_loss_name((shn_loss)l));
+        assert_true(m->readouts >> m->readout_default & 1);
+        assert_true((m->n_sets > 0) == shn_loss_is_pair((shn_loss)l));
+        shn_model_free(m);
+    }
+    close_site(&s);
+}
+
+static void assert_same_model(const char *root, shn_model *a, shn_model *b)
+{
+    shn_error err = { 0 };
+    char      path[2][300];
+    uint8_t  *bytes[2];
+    size_t    n[2];
+    shn_model *m[2] = { a, b };
+    for (int i = 0; i < 2; i++) {
+        snprintf(path[i], sizeof path[i], "%s/compare%d", root, i);
+        assert_ok(shn_model_write(m[i], path[i], &err));
+        assert_ok(shn_file_read(path[i], (size_t)1 << 28, &bytes[i], &n[i], &err));
+    }
+    assert_int_equal(n[0], n[1]);
+    assert_memory_equal(bytes[0], bytes[1], n[0]);
+    free(bytes[0]);
+    free(bytes[1]);
+}
+
+/** Stopped after any step and resumed, as often as one likes, a run ends with the bytes of an uninterrupted one. */
+static void test_resumed_runs_end_with_the_same_bits(void **state)
+{
+    (void)state;
+    site s = open_site(0);
+    static const shn_loss losses[] = { SHN_LOSS_SIGLIP_JACCARD, SHN_LOSS_BCE, SHN_LOSS_CLIP };
+    for (int l = 0; l < 3; l++) {
+        shn_train_config c = small(losses[l]);
+        shn_error  err = { 0 };
+        char       run[300], log[320], events[340];
+        c.class_columns = losses[l] == SHN_LOSS_CLIP ? 0.5 : 0;
+        c.accum_freq = losses[l] == SHN_LOSS_CLIP ? 2 : 1;
+        shn_model *whole = train(&s, &c, new_run(&s)), *m = NULL;
+        const int  n_steps = losses[l] == SHN_LOSS_CLIP ? 4 : 12;
+        snprintf(run, sizeof run, "%s", new_run(&s));
+        for (int step = 1; step < n_steps; step += 2) {     /* mid-epoch and at epochs' ends */
+            snprintf(c.stop_after, sizeof c.stop_after, "step:%d", step);
+            assert_status(shn_train(s.c, s.vectors, &c, run, NULL, &m, &err), SHN_CANCELLED);
+            assert_null(m);
+            c.resume = 1;
+        }
+        c.stop_after[0] = '\0';
+        m = train(&s, &c, run);
+        assert_same_model(s.root, whole, m);
+        shn_model_free(m);
+        m = train(&s, &c, run);                             /* resuming a finished run gives it again */
+        assert_same_model(s.root, whole, m);
+        snprintf(log, sizeof log, "%s/log.jsonl", run);
+        snprintf(events, sizeof events, "%s/events.out.tfevents.0.shinden", run);
+        assert_int_equal(count_lines(log), 1 + n_steps + 4);
+        assert_int_equal(count_events(events), 1 + n_steps + 4);
+        c.resume = 0;
+        assert_status(shn_train(s.c, s.vectors, &c, run, NULL, &m, &err), SHN_RANGE);     /* never overwritten */
+        assert_non_null(strstr(err.text, "--resume"));
+        c.resume = 1;
+        c.lr *= 2;
+        assert_status(shn_train(s.c, s.vectors, &c, run, NULL, &m, &err), SHN_MISMATCH);
+        assert_non_null(strstr(err.text, "other settings"));
+        shn_model_free(whole);
+    }
+    close_site(&s);
+}
+
+static void test_seed_and_chunk(void **state)
+{
+    (void)state;
+    site s = open_site(0);
+    shn_train_config c = small(SHN_LOSS_SIGLIP_JACCARD);
+    shn_model *a = train(&s, &c, new_run(&s)), *b = train(&s, &c, new_run(&s));
+    assert_same_model(s.root, a, b);
+    shn_model_free(b);
+    c.chunk = 3;
+    b = train(&s, &c, new_run(&s));
+    assert_memory_equal(a->params, b->params, a->encoder.n_params * sizeof(float));
+    assert_memory_equal(a->projection, b->projection, a->E * a->D * sizeof(float));
+    shn_model_free(b);
+    c.seed = 2;
+    b = train(&s, &c, new_run(&s));
+    assert_memory_not_equal(a->params, b->params, a->encoder.n_params * sizeof(float));
+    shn_model_free(a);
+    shn_model_free(b);
+    close_site(&s);
+}
+
+/** Labels of findings that a record is not known to have or not: no bit of a trained model depends on them. */
+static void test_unknown_labels_change_no_trained_bit(void **state)
+{
+    (void)state;
+    site s = open_site(0), flipped = open_site(1);
+    for (int l = 0; l < SHN_LOSS_COUNT; l++) {
+        shn_train_config c = small((shn_loss)l);
+        c.epochs = 2;
+        c.class_columns = shn_loss_is_pair((shn_loss)l) ? 0.5 : 0;
+        shn_model *a = train(&s, &c, new_run(&s)), *b = train(&flipped, &c, new_run(&flipped));
+        assert_memory_equal(a->params, b->params, a->encoder.n_params * sizeof(float));
+        assert_memory_equal(a->state, b->state, a->encoder.n_state * sizeof(float));
+        if (a->D) assert_memory_equal(a->projection, b->projection, a->E * a->D * sizeof(float));
+        else assert_memory_equal(a->head_weight, b->head_weight, a->K * a->E * sizeof(float));
+        shn_model_free(a);
+        shn_model_free(b);
+    }
+    close_site(&s);
+    close_site(&flipped);
+}
+
+/** With a flat temperature CLIP starts at log B: B is the whole batch, whatever parts it is computed in. */
+static void test_accumulation_keeps_the_batch_whole(void **state)
+{
+    (void)state;
+    site s = open_site(0);
+    for (uint32_t parts = 1; parts <= 3; parts++) {
+        shn_train_config c = small(SHN_LOSS_CLIP);
+        char   run[300];
+        double last;
+        c.accum_freq = parts;
+        c.temperature = 100;
+        c.epochs = 1;
+        snprintf(run, sizeof run, "%s", new_run(&s));
+        shn_model_free(train(&s, &c, run));
+        assert_near(first_and_last_loss(run, 0, &last), log(8.0 * parts), 0.01);
+    }
+    close_site(&s);
+}
+
+static int stop_at_once(void *context, const shn_progress *p)
+{
+    *(uint64_t *)context = p->done;
+    return 1;
+}
+
+static void test_bad_runs_say_why(void **state)
+{
+    (void)state;
+    site s = open_site(0);
+    shn_error  err = { 0 };
+    shn_model *m;
+    char       path[300];
+    shn_cohort *shared;
+    shn_train_config c = small(SHN_LOSS_CLIP);
+    strcpy(c.split, "no such");
+    assert_status(shn_train(s.c, s.vectors, &c, new_run(&s), NULL, &m, &err), SHN_RANGE);
+    assert_int_equal(err.reason, SHN_REASON_NO_SPLIT);
+    c = small(SHN_LOSS_CLIP);
+    assert_status(shn_train(s.c, NULL, &c, new_run(&s), NULL, &m, &err), SHN_RANGE);
+    snprintf(path, sizeof path, "%s/overlap.h5", s.root);
+    write_cohort(path, 0, 1);
+    assert_ok(shn_cohort_open(path, &shared, &err));
+    assert_status(shn_train(shared, s.vectors, &c, new_run(&s), NULL, &m, &err), SHN_MISMATCH);
+    assert_int_equal(err.reason, SHN_REASON_PATIENT_OVERLAP);
+    assert_non_null(strstr(err.text, "p0 (val)"));
+    shn_cohort_close(shared);
+    uint64_t done = 0;
+    const shn_watcher watcher = { stop_at_once, &done };
+    assert_status(shn_train(s.c, s.vectors, &c, new_run(&s), &watcher, &m, &err), SHN_CANCELLED);
+    assert_int_equal(done, 8);
+    c = small(SHN_LOSS_BCE);                    /* weights grow a hundredfold per step */
+    c.lr = c.wd = 10;
+    c.warmup = 0;
+    c.epochs = 40;
+    c.grad_clip_norm = 0;
+    assert_status(shn_train(s.c, NULL, &c, new_run(&s), NULL, &m, &err), SHN_RANGE);
+    assert_non_null(strstr(err.text, "not a finite number at step"));
+    close_site(&s);
+}
+
+static void test_torn_checkpoints_are_refused(void **state)
+{
+    (void)state;
+    site s = open_site(0);
+    shn_error  err = { 0 };
+    shn_model *m;
+    char       run[300], path[340];
+    uint8_t   *bytes;
+    size_t     n;
+    shn_train_config c = small(SHN_LOSS_BCE);
+    snprintf(run, sizeof run, "%s", new_run(&s));
+    snprintf(path, sizeof path, "%s/checkpoints/last.safetensors", run);
+    strcpy(c.stop_after, "step:2");
+    assert_status(shn_train(s.c, NULL, &c, run, NULL, &m, &err), SHN_CANCELLED);
+    assert_ok(shn_file_read(path, (size_t)1 << 28, &bytes, &n, &err));
+    c.resume = 1;
+    for (size_t keep = 0; keep < n; keep += n / 7 + 1) {
+        assert_ok(shn_file_write(path, bytes, keep, &err));
+        const shn_status st = shn_train(s.c, NULL, &c, run, NULL, &m, &err);
+        assert_true(st == SHN_FORMAT || st == SHN_MISMATCH);
+        assert_non_null(strstr(err.text, "last.safetensors"));
+    }
+    free(bytes);
+    close_site(&s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_every_setting_round_trips),
+        cmocka_unit_test(test_recipes_depend_on_the_loss),
+        cmocka_unit_test(test_faulty_settings_name_line_and_key),
+        cmocka_unit_test(test_must_fail_files_are_refused),
+        cmocka_unit_test(test_logs_are_cut_back_to_the_checkpoint),
+        cmocka_unit_test(test_event_bytes),
+        cmocka_unit_test(test_distinct_sets_are_counted),
+        cmocka_unit_test(test_permuted_labels_move_between_patients),
+        cmocka_unit_test(test_head_gradients_are_finite_differences),
+        cmocka_unit_test(test_initial_values),
+        cmocka_unit_test(test_every_loss_learns),
+        cmocka_unit_test(test_resumed_runs_end_with_the_same_bits),
+        cmocka_unit_test(test_seed_and_chunk),
+        cmocka_unit_test(test_unknown_labels_change_no_trained_bit),
+        cmocka_unit_test(test_accumulation_keeps_the_batch_whole),
+        cmocka_unit_test(test_bad_runs_say_why),
+        cmocka_unit_test(test_torn_checkpoints_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
