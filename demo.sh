@@ -34,7 +34,7 @@ else
   say "data: NO RECORDINGS AND NO NETWORK. What follows is SIMULATED: it shows that the program works, not how well it reads ECGs"
   $shinden simulate -n 1500 --seed 1 --fs 100 -o "$out/simulated"
   root=$out/simulated
-  import=(--map "$root/mapping.yaml" "$root")
+  import=(--map "$root/mapping.yaml" "$root" --simulated)
   describe="SIMULATED records of a dipole model; not recordings"
   simulated=(--simulated)
 fi

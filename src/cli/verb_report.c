@@ -1,5 +1,6 @@
 /** shinden report: one HTML page from eval documents, and an example record with its prediction. */
 #include <getopt.h>
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -156,6 +157,29 @@ static size_t find_row(const shn_cohort *c, const char *path)
     return row;
 }
 
+/** The few numbers that a reader looks for first, side by side, for the terminal. */
+static void print_summary(const arguments *a)
+{
+    static const char *const metrics[] = { "auroc_macro_10", "auroc_macro", "auprc_macro", "f1_micro_tuned", "jaccard_sample", "top1",
+                                           "top1_specific", "ece" };
+    if (a->n_results == 0) return;
+    printf("%-16s", "metric");
+    for (size_t r = 0; r < a->n_results; r++) printf("  %-24.24s", a->results[r].name);
+    putchar('\n');
+    for (size_t i = 0; i < sizeof metrics / sizeof *metrics; i++) {
+        printf("%-16s", metrics[i]);
+        for (size_t r = 0; r < a->n_results; r++) {
+            json_t *doc = json_loads(a->results[r].eval_json, 0, NULL), *m = json_object_get(json_object_get(doc, "metrics"), metrics[i]);
+            json_t *value = json_object_get(m, "value"), *low = json_object_get(m, "low"), *high = json_object_get(m, "high");
+            if (json_is_number(low)) printf("  %.3f [%.3f, %.3f]    ", json_number_value(value), json_number_value(low), json_number_value(high));
+            else if (json_is_number(value)) printf("  %-24.3f", json_number_value(value));
+            else printf("  %-24s", "-");
+            json_decref(doc);
+        }
+        putchar('\n');
+    }
+}
+
 static shn_status write_page(const arguments *a, shn_error *err)
 {
     shn_report_example example = { .caption = "Example: the first record of its split with a specific finding" };
@@ -180,6 +204,7 @@ static shn_status write_page(const arguments *a, shn_error *err)
     }
     st = shn_report_html(&page, &html, err);
     if (st == SHN_OK) st = shn_file_write(a->out, html, strlen(html), err);
+    if (st == SHN_OK) print_summary(a);
 cleanup:
     free(html);
     free(svg);
