@@ -586,6 +586,7 @@ static void test_resumed_runs_end_with_the_same_bits(void **state)
         shn_model_free(m);
         m = train(&s, &c, run);                             /* resuming a finished run gives it again */
         assert_same_model(s.root, whole, m);
+        shn_model_free(m);
         snprintf(log, sizeof log, "%s/log.jsonl", run);
         snprintf(events, sizeof events, "%s/events.out.tfevents.0.shinden", run);
         assert_int_equal(count_lines(log), 1 + n_steps + 4);
