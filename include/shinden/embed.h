@@ -46,7 +46,7 @@ SHN_NODISCARD shn_status shn_model_engine(const shn_model *m, size_t batch_max, 
  * Raw read-out scores (larger is likelier; log-odds like) of n records from their windows' embeddings.
  * @param[in]  z       [n][n_windows][E]
  * @param[out] scores  [n][K]; the windows' scores reduced as the model says
- * Errors  SHN_MISMATCH the read-out does not apply to the model;  SHN_NOMEM
+ * Errors  SHN_MISMATCH the read-out does not apply to the model;  SHN_RANGE a score is not finite;  SHN_NOMEM
  */
 SHN_NODISCARD shn_status shn_readout_scores(const shn_model *m, shn_readout readout, const float *z, size_t n,
                                             float *scores, shn_error *err);

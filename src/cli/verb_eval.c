@@ -1,5 +1,6 @@
 /** shinden eval: a model on a cohort's split. */
 #include <getopt.h>
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -76,6 +77,15 @@ static int parse(int argc, char **argv, arguments *a)
     return 0;
 }
 
+/** What the document itself says, so that the page cannot forget it. */
+static int is_simulated(const char *json)
+{
+    json_t   *doc = json_loads(json, 0, NULL);
+    const int yes = json_is_true(json_object_get(doc, "simulated"));
+    json_decref(doc);
+    return yes;
+}
+
 static shn_status write_files(const arguments *a, const char *json, shn_error *err)
 {
     char      *text = NULL;
@@ -88,7 +98,7 @@ static shn_status write_files(const arguments *a, const char *json, shn_error *e
     }
     if (st == SHN_OK && a->html) {
         const shn_report_result result = { a->model, json };
-        const shn_report_input  page = { .title = "Shinden: evaluation", .data = a->cohort, .results = &result, .n_results = 1 };
+        const shn_report_input  page = { .title = "Shinden: evaluation", .data = a->cohort, .simulated = is_simulated(json), .results = &result, .n_results = 1 };
         st = shn_report_html(&page, &text, err);
         if (st == SHN_OK) st = shn_file_write(a->html, text, strlen(text), err);
         free(text);

@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/fail.h"
+#include "eval/calibrate.h"
 #include "eval/decide.h"
 
 enum { WARM_BATCH = 64, WARM_STEPS = 40 };
@@ -53,25 +54,43 @@ static void solve(const double *l, size_t n, double *b, size_t K)
     }
 }
 
+/** Adds the records in use to X'X (lower triangle of gram [F][F]) and X'Y (moment [F][K]). */
+static void add_records(const double *x, const double *y, const uint8_t *use, size_t n, size_t F, size_t K, double *gram, double *moment)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (use && !use[i]) continue;
+        const double *xi = x + i * F, *yi = y + i * K;
+        for (size_t f = 0; f < F; f++) {
+            for (size_t g = 0; g <= f; g++) gram[f * F + g] += xi[f] * xi[g];
+            for (size_t k = 0; k < K; k++) moment[f * K + k] += xi[f] * yi[k];
+        }
+    }
+}
+
+/** Weights [F][K] from X'X and X'Y, given in gram and weight and overwritten. 0 if they are not finite. */
+static int ridge_solve(double *gram, size_t F, size_t K, double penalty, double *weight)
+{
+    for (size_t f = 0; f < F; f++) gram[f * F + f] += penalty;
+    if (!cholesky(gram, F)) return 0;
+    solve(gram, F, weight, K);
+    return 1;
+}
+
+static shn_status not_finite(shn_error *err)
+{
+    return shn_fail(err, SHN_RANGE, SHN_REASON_BAD_VALUE, "eval.ridge", "the random encoder's outputs are not finite on these records");
+}
+
 shn_status ridge_fit(const double *x, const double *y, const uint8_t *use, size_t n, size_t F, size_t K, double penalty, double *weight,
                      shn_error *err)
 {
     double *gram = shn_alloc(F * F, sizeof *gram);
     if (!gram) return shn_fail_nomem(err, "eval.ridge");
     memset(weight, 0, F * K * sizeof *weight);
-    for (size_t i = 0; i < n; i++) {
-        if (use && !use[i]) continue;
-        const double *xi = x + i * F, *yi = y + i * K;
-        for (size_t f = 0; f < F; f++) {
-            for (size_t g = 0; g <= f; g++) gram[f * F + g] += xi[f] * xi[g];
-            for (size_t k = 0; k < K; k++) weight[f * K + k] += xi[f] * yi[k];
-        }
-    }
-    for (size_t f = 0; f < F; f++) gram[f * F + f] += penalty;
-    const int ok = cholesky(gram, F);
-    if (ok) solve(gram, F, weight, K);
+    add_records(x, y, use, n, F, K, gram, weight);
+    const int ok = ridge_solve(gram, F, K, penalty, weight);
     free(gram);
-    return ok ? SHN_OK : shn_fail(err, SHN_RANGE, SHN_REASON_BAD_VALUE, "eval.ridge", "the features are not finite");
+    return ok ? SHN_OK : not_finite(err);
 }
 
 /** A copy of the model's encoder with fresh weights; only what shn_embed_cohort reads is filled. */
@@ -145,65 +164,144 @@ static void centred_targets(const evalset *s, double *y)
     }
 }
 
-static void apply(const double *x, const double *weight, size_t n, size_t F, size_t K, float *score)
+/** Scores of the records with fold[i] == f (NULL: all). */
+static void apply(const double *x, const double *weight, const uint8_t *fold, int f, size_t n, size_t F, size_t K, float *score)
 {
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
+        if (fold && fold[i] != f) continue;
         for (size_t k = 0; k < K; k++) {
             double sum = 0;
-            for (size_t f = 0; f < F; f++) sum += x[i * F + f] * weight[f * K + k];
+            for (size_t j = 0; j < F; j++) sum += x[i * F + j] * weight[j * K + k];
             score[i * K + k] = (float)sum;
         }
+    }
 }
 
-/** The penalty with the best macro AUROC on a held-back fifth of the training patients. */
-static shn_status choose_penalty(const evalset *train, const double *x, const double *y, size_t F, double *weight, double *penalty, shn_error *err)
+/** The training records by folds of patients, as sums, so that leaving a fold out is a subtraction. */
+typedef struct folds {
+    int      n_folds;                   /* 1: too few patients, everything is one fold and nothing is left out */
+    uint8_t *fold, *use;                /* [n] */
+    double  *gram[DECIDE_FOLDS], *moment[DECIDE_FOLDS];     /* [F][F], [F][K] of each fold */
+    double  *gram_work, *weight;        /* [F][F], [F][K] */
+    float   *score, *best;              /* [n][K] left-out scores of the penalty at hand, and of the best so far */
+} folds;
+
+static void folds_free(folds *s)
+{
+    for (int f = 0; f < DECIDE_FOLDS; f++) {
+        free(s->gram[f]);
+        free(s->moment[f]);
+    }
+    free(s->fold);
+    free(s->use);
+    free(s->gram_work);
+    free(s->weight);
+    free(s->score);
+    free(s->best);
+}
+
+static shn_status folds_open(const evalset *train, const double *x, const double *y, size_t F, folds *s, shn_error *err)
 {
     const size_t n = train->n, K = train->K;
-    double     best = -1;
-    uint8_t   *fold = shn_alloc(n, 1), *known = shn_alloc(n * K, 1);
-    float     *score = shn_alloc(n * K, sizeof *score);
-    shn_status st = fold && known && score ? SHN_OK : shn_fail_nomem(err, "eval.control");
-    *penalty = penalties[2];
-    if (st == SHN_OK && decide_folds(train->patient, n, train->n_patients, CONTROL_ENCODER_SEED, fold)) {
-        for (size_t i = 0; i < n; i++)
-            for (size_t k = 0; k < K; k++) known[i * K + k] = fold[i] == 0 && train->known[i * K + k];
-        for (size_t p = 0; p < sizeof penalties / sizeof *penalties && st == SHN_OK; p++) {
-            st = ridge_fit(x, y, fold, n, F, K, penalties[p], weight, err);     /* fold 0 is held back: its `use` is 0 */
-            if (st != SHN_OK) break;
-            apply(x, weight, n, F, K, score);
-            const shn_scored s = { score, train->label, known, n, K };
-            const double auroc = shn_auroc_macro(&s, NULL, 0);
-            if (auroc > best) {
-                best = auroc;
-                *penalty = penalties[p];
-            }
-        }
+    memset(s, 0, sizeof *s);
+    s->fold = shn_alloc(n, 1);
+    s->use = shn_alloc(n, 1);
+    s->gram_work = shn_alloc(F * F, sizeof *s->gram_work);
+    s->weight = shn_alloc(F * K, sizeof *s->weight);
+    s->score = shn_alloc(n * K, sizeof *s->score);
+    s->best = shn_alloc(n * K, sizeof *s->best);
+    int ok = s->fold && s->use && s->gram_work && s->weight && s->score && s->best;
+    const int folded = ok ? decide_folds(train->patient, n, train->n_patients, CONTROL_ENCODER_SEED, s->fold) : -1;
+    s->n_folds = folded > 0 ? DECIDE_FOLDS : 1;
+    for (int f = 0; f < s->n_folds && ok; f++) {
+        s->gram[f] = shn_alloc(F * F, sizeof(double));
+        s->moment[f] = shn_alloc(F * K, sizeof(double));
+        ok = s->gram[f] && s->moment[f];
+        for (size_t i = 0; ok && i < n; i++) s->use[i] = s->fold[i] == f;
+        if (ok) add_records(x, y, s->use, n, F, K, s->gram[f], s->moment[f]);
     }
-    free(fold);
-    free(known);
-    free(score);
+    return ok && folded >= 0 ? SHN_OK : shn_fail_nomem(err, "eval.control");
+}
+
+/** s->weight from every fold but `left_out` (-1: from all). */
+static shn_status fit_without(folds *s, int left_out, size_t F, size_t K, double penalty, shn_error *err)
+{
+    memset(s->gram_work, 0, F * F * sizeof *s->gram_work);
+    memset(s->weight, 0, F * K * sizeof *s->weight);
+    for (int f = 0; f < s->n_folds; f++) {
+        if (f == left_out) continue;
+        for (size_t j = 0; j < F * F; j++) s->gram_work[j] += s->gram[f][j];
+        for (size_t j = 0; j < F * K; j++) s->weight[j] += s->moment[f][j];
+    }
+    return ridge_solve(s->gram_work, F, K, penalty, s->weight) ? SHN_OK : not_finite(err);
+}
+
+/** The penalty with the best macro AUROC of left-out scores; those scores stay in s->best. */
+static shn_status choose_penalty(folds *s, const evalset *train, const double *x, size_t F, double *penalty, shn_error *err)
+{
+    const size_t n = train->n, K = train->K, n_penalties = s->n_folds > 1 ? sizeof penalties / sizeof *penalties : 1;
+    double     top = -1;
+    shn_status st = SHN_OK;
+    for (size_t p = 0; p < n_penalties && st == SHN_OK; p++) {
+        const double one = s->n_folds > 1 ? penalties[p] : penalties[2];
+        for (int f = 0; f < s->n_folds && st == SHN_OK; f++) {
+            st = fit_without(s, s->n_folds > 1 ? f : -1, F, K, one, err);
+            if (st == SHN_OK) apply(x, s->weight, s->fold, f, n, F, K, s->score);
+        }
+        const shn_scored view = { s->score, train->label, train->known, n, K };
+        const double auroc = st == SHN_OK ? shn_auroc_macro(&view, NULL, 0) : NAN;
+        if (p > 0 && !(auroc > top)) continue;
+        if (auroc > top) top = auroc;
+        float *kept = s->best;
+        s->best = s->score;
+        s->score = kept;
+        *penalty = one;
+    }
     return st;
 }
 
-static shn_status probe(const evalset *train, const evalset *s, size_t E, float *score, double *penalty, shn_error *err)
+/**
+ * Ridge scores of different findings stand on different scales; without this the probe would rank findings within a record worse than
+ * their frequencies do. Slope and intercept come from left-out training scores; the least slope only keeps the order within a finding.
+ */
+static shn_status to_log_odds(const folds *s, const evalset *train, size_t n, float *score, shn_error *err)
+{
+    const size_t     K = train->K;
+    const shn_scored raw = { s->best, train->label, train->known, train->n, K };
+    shn_calibration  c = { 0 };
+    double *prevalence = shn_alloc(K, sizeof *prevalence);
+    shn_status st = prevalence && shn_calibration_alloc(&c, K) ? shn_calibration_fit(&raw, NULL, prevalence, &c, err)
+                                                                : shn_fail_nomem(err, "eval.control");
+    for (size_t i = 0; i < n && st == SHN_OK; i++)
+        for (size_t k = 0; k < K; k++) score[i * K + k] = fmaxf(c.slope[k], 1e-3f) * score[i * K + k] + c.intercept[k];
+    free(prevalence);
+    shn_calibration_release(&c);
+    return st;
+}
+
+shn_status control_linear_probe(const evalset *train, const evalset *s, size_t E, float *score, double *penalty, shn_error *err)
 {
     const size_t W = s->model->input.n_windows;
+    folds   f = { 0 };
     double *x = shn_alloc(train->n * E, sizeof *x), *test = shn_alloc(s->n * E, sizeof *test), *y = shn_alloc(train->n * s->K, sizeof *y);
-    double *weight = shn_alloc(E * s->K, sizeof *weight);
-    shn_status st = x && test && y && weight ? SHN_OK : shn_fail_nomem(err, "eval.control");
+    shn_status st = x && test && y ? SHN_OK : shn_fail_nomem(err, "eval.control");
     if (st == SHN_OK) {
         mean_features(train->z, train->n, W, E, x);
         mean_features(s->z, s->n, W, E, test);
         standardise(x, train->n, test, s->n, E);
         centred_targets(train, y);
-        st = choose_penalty(train, x, y, E, weight, penalty, err);
+        st = folds_open(train, x, y, E, &f, err);
     }
-    if (st == SHN_OK) st = ridge_fit(x, y, NULL, train->n, E, s->K, *penalty, weight, err);
-    if (st == SHN_OK) apply(test, weight, s->n, E, s->K, score);
+    if (st == SHN_OK) st = choose_penalty(&f, train, x, E, penalty, err);
+    if (st == SHN_OK) st = fit_without(&f, -1, E, s->K, *penalty, err);
+    if (st == SHN_OK) {
+        apply(test, f.weight, NULL, 0, s->n, E, s->K, score);
+        st = to_log_odds(&f, train, s->n, score, err);
+    }
+    folds_free(&f);
     free(x);
     free(test);
     free(y);
-    free(weight);
     return st;
 }
 
@@ -227,7 +325,7 @@ shn_status control_random_probe(const evalset *s, const shn_engine_options *opti
     if (st == SHN_OK) {
         evalset mine = *s;              /* the same records with the random encoder's embeddings */
         mine.z = own_z;
-        st = probe(&train, &mine, random->E, score, penalty, err);
+        st = control_linear_probe(&train, &mine, random->E, score, penalty, err);
     }
     evalset_close(&train);
     shn_engine_free(eng);

@@ -64,7 +64,7 @@ int decide_folds(const uint32_t *patient, size_t n, size_t n_patients, uint64_t 
 {
     if (n_patients < DECIDE_FOLDS) return 0;
     uint32_t *place = shn_alloc(n_patients, sizeof *place);
-    if (!place) return 0;
+    if (!place) return -1;
     shn_rng r = shn_rng_stream(seed, PURPOSE_FOLDS, 0, 0);
     for (size_t p = 0; p < n_patients; p++) place[p] = (uint32_t)p;
     shn_rng_shuffle(&r, place, n_patients);

@@ -28,7 +28,7 @@ SHN_NODISCARD shn_status decide_with(const shn_calibration *c, const float *scor
 SHN_NODISCARD shn_status decide_cross_fitted(const shn_readout *candidates, float *const *scores, size_t n_candidates, const uint8_t *label,
                                              const uint8_t *known, const uint8_t *fold, size_t n, size_t K, const double *prevalence,
                                              decisions *out, shn_error *err);
-/** Folds by patient; 0 if there are fewer than DECIDE_FOLDS patients (then nothing can be cross-fitted). */
+/** Folds by patient: 1; 0 if there are fewer than DECIDE_FOLDS patients (then nothing can be cross-fitted); -1 out of memory. */
 int  decide_folds(const uint32_t *patient, size_t n, size_t n_patients, uint64_t seed, uint8_t *fold);
 void decisions_free(decisions *d);
 

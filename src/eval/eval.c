@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <utf8proc.h>
+
 #include "base/alloc.h"
 #include "base/fail.h"
 #include "eval/controls.h"
@@ -34,6 +36,7 @@ typedef struct run {
     decisions decided;
     summary   result;
     json_t   *controls;
+    size_t    n_in_train;                       /* evaluated records of the cohort's split `train` */
     char      fitted_on[384];
 } run;
 
@@ -117,7 +120,9 @@ static shn_status decide(run *r, shn_error *err)
         return shn_fail(err, SHN_MISMATCH, SHN_REASON_MODEL_MISMATCH, "eval", "the read-out '%s' does not apply to a '%s' model",
                         shn_readout_name(forced), m->loss);
     r->overlaps = count_overlap(&r->set) > 0;
-    r->can_cross_fit = decide_folds(r->set.patient, r->set.n, r->set.n_patients, r->o->seed, r->fold);
+    const int folded = decide_folds(r->set.patient, r->set.n, r->set.n_patients, r->o->seed, r->fold);
+    if (folded < 0) return shn_fail_nomem(err, "eval");
+    r->can_cross_fit = folded;
     if (r->overlaps && r->can_cross_fit) return decide_cross(r, forced, err);
     return decide_fixed(r, forced == SHN_READOUT_COUNT ? m->readout_default : forced, err);
 }
@@ -133,6 +138,25 @@ static summary_input input_of(const run *r, const decisions *d)
 }
 
 /* ---- JSON ---- */
+
+/** Text from outside; what is not UTF-8 (a path, a cohort made elsewhere, a text cut short) becomes U+FFFD, since JSON must be UTF-8. */
+static json_t *text_json(const char *text)
+{
+    json_t *whole = json_string(text ? text : "");
+    if (whole) return whole;
+    const utf8proc_uint8_t *at = (const utf8proc_uint8_t *)text;
+    char *mended = shn_alloc(strlen(text) + 1, 3), *to = mended;
+    while (mended && *at) {
+        utf8proc_int32_t code;
+        const utf8proc_ssize_t n = utf8proc_iterate(at, -1, &code);
+        memcpy(to, n > 0 ? (const char *)at : "\xEF\xBF\xBD", n > 0 ? (size_t)n : 3);
+        to += n > 0 ? n : 3;
+        at += n > 0 ? n : 1;
+    }
+    json_t *out = mended ? json_string(mended) : NULL;
+    free(mended);
+    return out;
+}
 
 static json_t *number(double v) { return isfinite(v) ? json_real(v) : json_null(); }
 
@@ -182,17 +206,27 @@ static confusion confusion_of(const evalset *s, const float *decision, size_t k)
 
 static json_t *share(double part, double rest) { return part + rest > 0 ? json_real(part / (part + rest)) : json_null(); }
 
+/** 0: the marginal read-out has nothing to say about the finding and gives its class-prior score. */
+static int in_training_sets(const shn_model *m, size_t k)
+{
+    for (size_t u = 0; u < m->n_sets; u++)
+        if (m->set_labels[u * m->K + k]) return 1;
+    return 0;
+}
+
 static json_t *finding_json(const run *r, size_t k, const double *top1, const double *top5)
 {
     const evalset   *s = &r->set;
     const shn_model *m = s->model;
     const confusion  c = confusion_of(s, r->decided.at_label, k);
     const shn_calibration *fit = &m->calibration[r->decided.readout];
-    json_t *f = json_pack("{s:s, s:o, s:s, s:s, s:i, s:i}", "id", m->finding_id[k], "codes", codes_json(m->codes[k]), "name_en", m->name_en[k],
-                          "name_ja", m->name_ja[k], "n_pos", (int)(c.tp + c.fn), "n_known", (int)(c.tp + c.fn + c.fp + c.tn));
+    json_t *f = json_pack("{s:o, s:o, s:o, s:o, s:i, s:i}", "id", text_json(m->finding_id[k]), "codes", codes_json(m->codes[k] ? m->codes[k] : ""),
+                          "name_en", text_json(m->name_en[k]), "name_ja", text_json(m->name_ja[k]), "n_pos", (int)(c.tp + c.fn), "n_known",
+                          (int)(c.tp + c.fn + c.fp + c.tn));
     json_object_set_new(f, "n_pos_train", json_integer(m->n_pos[k]));
     json_object_set_new(f, "ubiquitous", json_boolean(m->flags[k] & SHN_FINDING_UBIQUITOUS));
     json_object_set_new(f, "urgent", json_boolean(m->flags[k] & SHN_FINDING_URGENT));
+    json_object_set_new(f, "fallback", json_boolean(r->decided.readout == SHN_READOUT_MARGINAL && !in_training_sets(m, k)));
     json_object_set_new(f, "auroc", number(r->result.auroc[k].value));
     json_object_set_new(f, "auroc_low", number(r->result.auroc[k].low));
     json_object_set_new(f, "auroc_high", number(r->result.auroc[k].high));
@@ -233,8 +267,8 @@ static json_t *missed_json(const run *r)
         for (size_t k = 0; k < s->K; k++) {
             const size_t at = i * s->K + k;
             if (!(m->flags[k] & SHN_FINDING_URGENT) || !s->known[at] || !s->label[at] || r->decided.at_label[at] > 0.5f) continue;
-            json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:o}", "record", shn_cohort_id(s->cohort, s->rows[i]), "source",
-                                                  shn_cohort_source(s->cohort, s->rows[i]), "id", m->finding_id[k], "probability",
+            json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:o}", "record", text_json(shn_cohort_id(s->cohort, s->rows[i])), "source",
+                                                  text_json(shn_cohort_source(s->cohort, s->rows[i])), "id", text_json(m->finding_id[k]), "probability",
                                                   number(r->decided.probability[at])));
         }
     return list;
@@ -284,8 +318,8 @@ static shn_status make_controls(run *r, shn_error *err)
         json_object_set_new(r->controls, "random_encoder_probe", json_pack("{s:s}", "skipped", "the cohort has no split 'train'"));
         st = SHN_OK;
     } else if (st == SHN_OK) {
-        snprintf(what, sizeof what, "ridge regression on a random encoder of the same shape (seed %u, penalty %g chosen inside train)",
-                 CONTROL_ENCODER_SEED, penalty);
+        snprintf(what, sizeof what, "ridge regression on a random encoder of the same shape (seed %u; penalty %g and scale by left-out patients of train)%s",
+                 CONTROL_ENCODER_SEED, penalty, r->n_in_train ? "; evaluated records among its training records: optimistic" : "");
         st = add_control(r, "random_encoder_probe", what, score, err);
     } else if (err && !err->text[0]) {
         *err = why;
@@ -302,11 +336,15 @@ static shn_status write_document(const run *r, char **json, shn_error *err)
     json_t    *labels = NULL;
     shn_status st = per_label_json(r, &labels, err);
     if (st != SHN_OK) return st;
-    json_t *doc = json_pack("{s:i, s:b, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I}", "schema_version", EVAL_SCHEMA, "research_use_only", 1, "loss",
-                            s->model->loss, "cohort", shn_cohort_path(s->cohort), "split", r->o->split, "readout",
-                            shn_readout_name(r->decided.readout), "fitted_on", r->fitted_on, "n_records", (json_int_t)s->n, "n_patients",
-                            (json_int_t)s->n_patients, "n_findings_shared", (json_int_t)s->n_shared, "n_findings_cohort_only",
-                            (json_int_t)s->n_cohort_only);
+    json_t *doc = json_pack("{s:i, s:b, s:o, s:o, s:o, s:s, s:o, s:I, s:I, s:I, s:I, s:I}", "schema_version", EVAL_SCHEMA, "research_use_only", 1,
+                            "loss", text_json(s->model->loss), "cohort", text_json(shn_cohort_path(s->cohort)), "split", text_json(r->o->split),
+                            "readout", shn_readout_name(r->decided.readout), "fitted_on", text_json(r->fitted_on), "n_records", (json_int_t)s->n,
+                            "n_patients", (json_int_t)s->n_patients, "n_records_in_train", (json_int_t)r->n_in_train, "n_findings_shared",
+                            (json_int_t)s->n_shared, "n_findings_cohort_only", (json_int_t)s->n_cohort_only);
+    if (!doc) {
+        json_decref(labels);
+        return shn_fail_nomem(err, "eval");
+    }
     json_object_set_new(doc, "n_bootstrap", json_integer(r->o->n_bootstrap));
     json_object_set_new(doc, "seed", json_integer((json_int_t)r->o->seed));
     json_object_set_new(doc, "simulated", json_boolean(*shn_cohort_attribute(s->cohort, "simulated") == '1'));
@@ -330,6 +368,7 @@ static shn_status prepare(run *r, const shn_model *m, shn_error *err)
         r->prevalence[k] = m->n_known[k] ? (double)m->n_pos[k] / m->n_known[k] : 0;
         r->specific[k] = !(m->flags[k] & SHN_FINDING_UBIQUITOUS);
     }
+    for (size_t i = 0; i < r->set.n; i++) r->n_in_train += strcmp(shn_cohort_split(r->set.cohort, r->set.rows[i]), "train") == 0;
     return SHN_OK;
 }
 

@@ -25,6 +25,15 @@ static char *hash_list(const evalset *s)
     return text;
 }
 
+static char *describe(const char *split, const evalset *s)
+{
+    static const char format[] = "split '%s': %zu records, %zu patients (read-out by macro AUROC, calibration, thresholds)";
+    const size_t size = sizeof format + strlen(split) + 2 * 20;
+    char *text = shn_alloc(size, 1);
+    if (text) snprintf(text, size, format, split, s->n, s->n_patients);
+    return text;
+}
+
 static shn_status fit_readouts(shn_model *m, const evalset *s, shn_error *err)
 {
     double     best = -1;
@@ -52,12 +61,10 @@ static shn_status fit_readouts(shn_model *m, const evalset *s, shn_error *err)
 shn_status shn_model_fit(shn_model *m, shn_engine *eng, const shn_cohort *c, const char *split, const shn_watcher *watcher, shn_error *err)
 {
     evalset s;
-    char    text[256];
     shn_status st = evalset_open(m, eng, c, split, watcher, &s, err);
     if (st != SHN_OK) return st;
     st = fit_readouts(m, &s, err);
-    snprintf(text, sizeof text, "split '%.60s': %zu records, %zu patients (read-out by macro AUROC, calibration, thresholds)", split, s.n, s.n_patients);
-    char *fitted_on = shn_strdup(text), *records = hash_list(&s);
+    char *fitted_on = describe(split, &s), *records = hash_list(&s);
     if (st == SHN_OK && (!fitted_on || !records)) st = shn_fail_nomem(err, "fit");
     if (st == SHN_OK) {
         free(m->fitted_on);

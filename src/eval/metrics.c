@@ -7,8 +7,6 @@
 
 #include "eval/rank.h"
 
-enum { ECE_BINS = 15 };
-
 /* ---- ranking metrics ---- */
 
 static _Thread_local const float *sorting;                  /* qsort has no context argument */
@@ -46,7 +44,7 @@ double shn_auroc_ranked(const float *score, const uint8_t *label, size_t stride,
     for (size_t i = 0, j; i < n; i = j) {                   /* groups of equal scores, from the lowest up */
         double      pos = 0, neg = 0;
         const float value = score[order[i] * stride];
-        for (j = i; j < n && score[order[j] * stride] == value; j++) {
+        for (j = i; j < n && (j == i || score[order[j] * stride] == value); j++) {     /* NaN equals nothing, not even itself */
             const double w = weight_of(weight, order[j]);
             if (label[order[j] * stride]) pos += w;
             else neg += w;
@@ -67,7 +65,7 @@ double shn_average_precision_ranked(const float *score, const uint8_t *label, si
     for (size_t i = n, j; i > 0; i = j) {                   /* from the highest score down; one threshold per distinct score */
         double      pos = 0, count = 0;
         const float value = score[order[i - 1] * stride];
-        for (j = i; j > 0 && score[order[j - 1] * stride] == value; j--) {
+        for (j = i; j > 0 && (j == i || score[order[j - 1] * stride] == value); j--) {
             const double w = weight_of(weight, order[j - 1]);
             if (label[order[j - 1] * stride]) pos += w;
             count += w;
@@ -254,6 +252,12 @@ void shn_top_k_per_finding(const shn_scored *s, size_t k, double *out)
 
 /* ---- calibration ---- */
 
+int shn_ece_bin(float probability)
+{
+    const int bin = (int)((double)probability * ECE_BINS);
+    return bin < 0 ? 0 : bin >= ECE_BINS ? ECE_BINS - 1 : bin;
+}
+
 double shn_ece_weighted(const shn_scored *p, const double *weight)
 {
     double n[ECE_BINS] = { 0 }, confidence[ECE_BINS] = { 0 }, positives[ECE_BINS] = { 0 }, total = 0, error = 0;
@@ -262,8 +266,7 @@ double shn_ece_weighted(const shn_scored *p, const double *weight)
         for (size_t k = 0; k < p->K; k++) {
             if (!p->known[i * p->K + k]) continue;
             const double q = p->score[i * p->K + k];
-            int bin = (int)(q * ECE_BINS);
-            bin = bin < 0 ? 0 : bin >= ECE_BINS ? ECE_BINS - 1 : bin;
+            const int    bin = shn_ece_bin(p->score[i * p->K + k]);
             n[bin] += w;
             confidence[bin] += w * q;
             positives[bin] += p->label[i * p->K + k] ? w : 0;

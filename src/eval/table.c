@@ -117,6 +117,9 @@ shn_status shn_eval_text(const char *json, char **text, shn_error *err)
     if (json_is_true(json_object_get(doc, "simulated"))) fputs("SIMULATED records: this shows that the program works, not how well it reads ECGs\n", f);
     if (n_patients < SMALL_PATIENTS)
         fprintf(f, "small data: %d patients; many findings have a handful of positives, and differences inside the intervals mean nothing\n", n_patients);
+    const int n_in_train = (int)json_integer_value(json_object_get(doc, "n_records_in_train"));
+    if (n_in_train > 0)
+        fprintf(f, "%d of these records are in split 'train': of a model trained on them this says nothing about new patients\n", n_in_train);
     fputc('\n', f);
     put_overall(f, doc);
     put_findings(f, doc);
@@ -129,6 +132,22 @@ shn_status shn_eval_text(const char *json, char **text, shn_error *err)
     return shn_fail_nomem(err, "eval.table");
 }
 
+/** One field, codes separated by ';'. 0 when out of memory. */
+static int put_codes(FILE *f, json_t *codes)
+{
+    size_t  i, size;
+    json_t *code;
+    char   *joined = NULL;
+    FILE   *to = open_memstream(&joined, &size);
+    if (!to) return 0;
+    json_array_foreach(codes, i, code)
+        if (json_is_string(code)) fprintf(to, "%s%s", i ? ";" : "", json_string_value(code));
+    const int ok = fclose(to) == 0;
+    if (ok) shn_csv_put_field(f, joined, ',');
+    free(joined);
+    return ok;
+}
+
 shn_status shn_eval_csv(const char *json, char **csv, shn_error *err)
 {
     static const char *const keys[] = { "n_pos", "n_known", "n_pos_train", "auroc", "auroc_low", "auroc_high", "auprc", "threshold", "sensitivity",
@@ -136,6 +155,7 @@ shn_status shn_eval_csv(const char *json, char **csv, shn_error *err)
     enum { KEYS = sizeof keys / sizeof *keys };
     json_t *doc, *l;
     size_t  size, i;
+    int     ok = 1;
     *csv = NULL;
     shn_status st = parse(json, &doc, err);
     if (st != SHN_OK) return st;
@@ -144,7 +164,7 @@ shn_status shn_eval_csv(const char *json, char **csv, shn_error *err)
         json_decref(doc);
         return shn_fail_nomem(err, "eval.table");
     }
-    fputs("id,name_en,name_ja", f);
+    fputs("id,name_en,name_ja,codes", f);
     for (int k = 0; k < KEYS; k++) fprintf(f, ",%s", keys[k]);
     fputc('\n', f);
     json_array_foreach(json_object_get(doc, "per_label"), i, l) {
@@ -153,6 +173,8 @@ shn_status shn_eval_csv(const char *json, char **csv, shn_error *err)
         shn_csv_put_field(f, text_of(l, "name_en"), ',');
         fputc(',', f);
         shn_csv_put_field(f, text_of(l, "name_ja"), ',');
+        fputc(',', f);
+        ok &= put_codes(f, json_object_get(l, "codes"));
         for (int k = 0; k < KEYS; k++) {
             json_t *v = json_object_get(l, keys[k]);
             fputc(',', f);
@@ -162,7 +184,7 @@ shn_status shn_eval_csv(const char *json, char **csv, shn_error *err)
         fputc('\n', f);
     }
     json_decref(doc);
-    if (fclose(f) == 0) return SHN_OK;
+    if (fclose(f) == 0 && ok) return SHN_OK;
     free(*csv);
     *csv = NULL;
     return shn_fail_nomem(err, "eval.table");

@@ -11,7 +11,10 @@
 #include "eval/calibrate.h"
 #include "eval/controls.h"
 #include "eval/decide.h"
+#include "eval/paired.h"
 #include "eval/summary.h"
+#include "eval/rank.h"
+#include "eval/weighted.h"
 #include "shinden/embed.h"
 #include "shinden/eval.h"
 
@@ -198,6 +201,147 @@ static void test_bootstrap_repeats_whatever_the_threads(void **state)
     free(s);
 }
 
+/** Decisions, probabilities and patients of a sample, ready for a summary; two records per patient. */
+typedef struct judged { sample *s; decisions d; uint32_t patient[N], n_pos[K]; uint8_t specific[K]; summary_input in; } judged;
+
+static judged *make_judged(double noise)
+{
+    shn_error err = { 0 };
+    judged   *j = shn_alloc(1, sizeof *j);
+    shn_rng   r = shn_rng_stream(77, 0, 0, 0);
+    shn_calibration c = { 0 };
+    j->s = make_sample();
+    for (size_t i = 0; i < N * K; i++) j->s->score[i] = roundf(4 * (j->s->score[i] + (float)(noise * shn_rng_normal(&r)))) / 4;     /* many ties */
+    const shn_scored raw = view(j->s, j->s->score);
+    assert_true(shn_calibration_alloc(&c, K));
+    assert_ok(shn_calibration_fit(&raw, NULL, j->s->prevalence, &c, &err));
+    assert_ok(decide_with(&c, j->s->score, N, K, &j->d, &err));
+    shn_calibration_release(&c);
+    for (size_t i = 0; i < N; i++) j->patient[i] = (uint32_t)(i / 2);
+    for (size_t k = 0; k < K; k++) {
+        j->n_pos[k] = k == 2 ? 9 : 10;
+        j->specific[k] = k != 0;
+    }
+    j->in = (summary_input){ .n = N, .K = K, .score = j->d.score, .probability = j->d.probability, .uncalibrated = j->d.uncalibrated,
+                             .label = j->s->label, .known = j->s->known, .at_05 = j->d.at_05, .at_f1 = j->d.at_f1, .at_jaccard = j->d.at_jaccard,
+                             .at_label = j->d.at_label, .at_prevalence = j->d.at_prevalence, .patient = j->patient, .n_patients = N / 2,
+                             .n_pos_train = j->n_pos, .specific = j->specific, .n_bootstrap = 300, .seed = 5, .n_threads = 1 };
+    return j;
+}
+
+static void free_judged(judged *j)
+{
+    decisions_free(&j->d);
+    free(j->s);
+    free(j);
+}
+
+/** The compact lists against the plain functions over the matrices, with weights as a resample draws them. */
+static void test_compact_lists_give_the_same_metrics(void **state)
+{
+    (void)state;
+    shn_error err = { 0 };
+    judged   *j = make_judged(0.5);
+    weighted  w;
+    double    weight[N], metric[METRIC_COUNT], auroc[K], auprc[K];
+    uint32_t  order[N];
+    const float half[K] = { 0.5f, 0.5f, 0.5f, 0.5f };
+    assert_ok(weighted_prepare(&j->in, &w, &err));
+    for (uint64_t round = 0; round < 20; round++) {
+        shn_rng r = shn_rng_stream(8, round, 0, 0);
+        for (size_t i = 0; i < N; i++) weight[i] = round == 0 ? 1 : (double)shn_rng_below(&r, 3);
+        weighted_metrics(&w, weight, metric, auroc, auprc);
+        const shn_scored scores = view(j->s, j->d.score);
+        double macro = 0, macro_10 = 0, n = 0, n_10 = 0;
+        for (size_t k = 0; k < K; k++) {
+            const size_t m = shn_rank_known(&scores, k, order);
+            const double a = shn_auroc_ranked(j->d.score + k, j->s->label + k, K, order, m, weight);
+            if (isnan(a)) {
+                assert_true(isnan(auroc[k]) && isnan(auprc[k]));
+                continue;
+            }
+            assert_near(auroc[k], a, 1e-12);
+            assert_near(auprc[k], shn_average_precision_ranked(j->d.score + k, j->s->label + k, K, order, m, weight), 1e-12);
+            macro += a;
+            n++;
+            macro_10 += j->n_pos[k] >= 10 ? a : 0;
+            n_10 += j->n_pos[k] >= 10;
+        }
+        assert_near(metric[METRIC_auroc_macro], macro / n, 1e-12);
+        assert_near(metric[METRIC_auroc_macro_10], macro_10 / n_10, 1e-12);
+        const float *const at[5] = { j->d.at_05, j->d.at_f1, j->d.at_jaccard, j->d.at_label, j->d.at_prevalence };
+        shn_f1 f[5];
+        for (int d = 0; d < 5; d++) {
+            const shn_scored called = view(j->s, at[d]);
+            f[d] = shn_f1_weighted(&called, half, weight);
+        }
+        assert_near(metric[METRIC_f1_micro_05], f[0].micro, 1e-12);
+        assert_near(metric[METRIC_f1_macro_05], f[0].macro, 1e-12);
+        assert_near(metric[METRIC_f1_sample_05], f[0].sample, 1e-12);
+        assert_near(metric[METRIC_jaccard_sample_05], f[0].jaccard_sample, 1e-12);
+        assert_near(metric[METRIC_f1_micro_tuned], f[1].micro, 1e-12);
+        assert_near(metric[METRIC_jaccard_micro], f[1].jaccard_micro, 1e-12);
+        assert_near(metric[METRIC_jaccard_sample], f[2].jaccard_sample, 1e-12);
+        assert_near(metric[METRIC_f1_macro_per_label], f[3].macro, 1e-12);
+        assert_near(metric[METRIC_f1_micro_prevalence], f[4].micro, 1e-12);
+        const shn_scored plain = view(j->s, j->d.uncalibrated), calibrated = view(j->s, j->d.probability);
+        assert_near(metric[METRIC_ece_raw], shn_ece_weighted(&plain, weight), 1e-12);
+        assert_near(metric[METRIC_ece], shn_ece_weighted(&calibrated, weight), 1e-12);
+    }
+    for (size_t i = 0; i < N; i++) weight[i] = 0;           /* nobody drawn: nothing defined */
+    weighted_metrics(&w, weight, metric, auroc, auprc);
+    for (int m = 0; m < METRIC_COUNT; m++) assert_true(isnan(metric[m]));
+    weighted_free(&w);
+    for (long n = 1; n < 40; n += 3) {
+        shn_alloc_fail_after(n);
+        const shn_status st = weighted_prepare(&j->in, &w, &err);
+        shn_alloc_fail_after(0);
+        assert_true(st == SHN_NOMEM || (st == SHN_OK && n > 30));
+        weighted_free(&w);
+    }
+    free_judged(j);
+}
+
+static void test_paired_difference(void **state)
+{
+    (void)state;
+    enum { SEEDS = 5 };
+    shn_error     err = { 0 };
+    judged       *good = make_judged(0), *bad = make_judged(2);
+    summary_input a[SEEDS], b[SEEDS];
+    summary_value d[METRIC_COUNT], reverse[METRIC_COUNT];
+    for (int s = 0; s < SEEDS; s++) a[s] = b[s] = good->in;
+    assert_ok(paired_difference(a, b, SEEDS, NULL, d, &err));       /* a system against itself */
+    for (int m = 0; m < METRIC_COUNT; m++) assert_true(d[m].value == 0 && d[m].low == 0 && d[m].high == 0);
+    assert_int_equal(paired_judge(&d[0], SEEDS), PAIRED_EQUAL);
+    assert_int_equal(paired_judge(&d[0], SEEDS - 1), PAIRED_UNDECIDED);     /* too few seeds to say equal */
+
+    b[0] = bad->in;
+    assert_ok(paired_difference(a, b, 1, NULL, d, &err));
+    assert_ok(paired_difference(b, a, 1, NULL, reverse, &err));
+    const shn_scored x = view(good->s, good->d.score), y = view(bad->s, bad->d.score);
+    const int m = METRIC_auroc_macro;
+    assert_near(d[m].value, shn_auroc_macro(&x, NULL, 0) - shn_auroc_macro(&y, NULL, 0), 1e-12);
+    assert_near(d[m].low, -reverse[m].high, 1e-12);
+    assert_true(d[m].low > 0 && d[m].low < d[m].value && d[m].value < d[m].high);
+    assert_int_equal(paired_judge(&d[m], 1), PAIRED_HIGHER);
+    assert_int_equal(paired_judge(&reverse[m], 1), PAIRED_LOWER);
+    const double width_one = d[m].high - d[m].low;
+
+    assert_ok(paired_difference(a, b, SEEDS, NULL, d, &err));       /* one seed of five is bad: the seeds' spread is in the interval */
+    assert_near(5 * d[m].value, shn_auroc_macro(&x, NULL, 0) - shn_auroc_macro(&y, NULL, 0), 1e-12);
+    assert_true(d[m].low <= 0 && d[m].high > d[m].value && d[m].high - d[m].low > width_one / 5);
+    assert_int_equal(paired_judge(&d[m], SEEDS), PAIRED_UNDECIDED);
+
+    bad->s->known[1] = 1;                                           /* other truth: no pair */
+    bad->s->label[1] = !good->s->label[1];
+    assert_status(paired_difference(a, b, SEEDS, NULL, d, &err), SHN_RANGE);
+    a[0].n_bootstrap = 0;
+    assert_status(paired_difference(a, b, SEEDS, NULL, d, &err), SHN_RANGE);
+    free_judged(good);
+    free_judged(bad);
+}
+
 static void test_ridge_solves_its_equations(void **state)
 {
     (void)state;
@@ -218,6 +362,69 @@ static void test_ridge_solves_its_equations(void **state)
             }
             assert_near(sum, 0, 1e-9);
         }
+}
+
+/** Features of which each tells something of one finding; findings of very different frequency. */
+static evalset make_features(const shn_model *m, uint64_t seed, size_t n, size_t E)
+{
+    evalset s = { .model = m, .n = n, .K = 3, .n_patients = n };
+    static const double shift[3] = { 1.5, -1, -3 };
+    shn_rng r = shn_rng_stream(seed, 0, 0, 0);
+    s.z = shn_alloc(n * E, sizeof *s.z);
+    s.label = shn_alloc(n * 3, 1);
+    s.known = shn_alloc(n * 3, 1);
+    s.patient = shn_alloc(n, sizeof *s.patient);
+    for (size_t i = 0; i < n; i++) {
+        s.patient[i] = (uint32_t)i;
+        for (size_t e = 0; e < E; e++) s.z[i * E + e] = (float)(50 + 7 * shn_rng_normal(&r));
+        for (size_t k = 0; k < 3; k++) {
+            s.known[i * 3 + k] = shn_rng_below(&r, 10) > 0;
+            s.label[i * 3 + k] = s.known[i * 3 + k] && shn_rng_uniform(&r) < 1 / (1 + exp(-(shift[k] + 2 * (s.z[i * E + k] - 50) / 7)));
+        }
+    }
+    return s;
+}
+
+/** The control must not be made weak: its scores rank findings within a record, not only records within a finding. */
+static void test_probe_is_on_the_scale_of_log_odds(void **state)
+{
+    (void)state;
+    enum { TRAIN = 600, TEST = 400, PE = 6 };
+    shn_error err = { 0 };
+    shn_model m = { .input.n_windows = 1 };
+    evalset   train = make_features(&m, 1, TRAIN, PE), test = make_features(&m, 2, TEST, PE);
+    float    *score = shn_alloc(TEST * 3, sizeof *score), *frequency = shn_alloc(TEST * 3, sizeof *frequency), p[3];
+    double    penalty, mean[3] = { 0 }, prevalence[3] = { 0 }, known[3] = { 0 };
+    assert_ok(control_linear_probe(&train, &test, PE, score, &penalty, &err));
+    for (size_t i = 0; i < TEST; i++)
+        for (size_t k = 0; k < 3; k++) {
+            p[k] = 1 / (1 + expf(-score[i * 3 + k]));
+            mean[k] += test.known[i * 3 + k] ? p[k] : 0;
+            prevalence[k] += test.label[i * 3 + k];
+            known[k] += test.known[i * 3 + k];
+            frequency[i * 3 + k] = (float)(2 - k);
+        }
+    for (size_t k = 0; k < 3; k++) assert_near(mean[k] / known[k], prevalence[k] / known[k], 0.05);
+    const shn_scored probe = { score, test.label, test.known, TEST, 3 }, fixed = { frequency, test.label, test.known, TEST, 3 };
+    assert_true(shn_auroc_macro(&probe, NULL, 0) > 0.85);
+    assert_true(shn_top_k(&probe, 1, NULL) > shn_top_k(&fixed, 1, NULL) + 0.02);
+    train.n = test.n = 3;                                   /* three patients: nothing can be left out, and it says what it can */
+    train.n_patients = test.n_patients = 3;
+    assert_ok(control_linear_probe(&train, &test, PE, score, &penalty, &err));
+    for (size_t i = 0; i < 9; i++) assert_true(isfinite(score[i]));
+    train.z[4] = NAN;
+    assert_status(control_linear_probe(&train, &test, PE, score, &penalty, &err), SHN_RANGE);
+    train.z[4] = 0;
+    for (long n = 1; n < 24; n++) {
+        shn_alloc_fail_after(n);
+        const shn_status st = control_linear_probe(&train, &test, PE, score, &penalty, &err);
+        shn_alloc_fail_after(0);
+        assert_true(st == SHN_NOMEM || (st == SHN_OK && n > 15));
+    }
+    evalset_close(&train);
+    evalset_close(&test);
+    free(score);
+    free(frequency);
 }
 
 /* ---- the whole document ---- */
@@ -350,6 +557,8 @@ static void test_document(void **state)
     for (int j = 0; j < METRIC_COUNT; j++) assert_true(json_is_object(json_object_get(metrics, summary_metric_name(j))));
     assert_string_equal(json_string_value(json_array_get(json_object_get(label, "codes"), 1)), "733534002");
     assert_true(json_is_number(json_object_get(label, "auroc")));
+    assert_int_equal(json_integer_value(json_object_get(doc, "n_records_in_train")), 0);
+    assert_true(json_is_false(json_object_get(label, "fallback")));
     /* a finding that nobody knows here: undefined is null, never 0 */
     json_t *unknown = json_array_get(json_object_get(doc, "per_label"), 2);
     assert_int_equal(json_integer_value(json_object_get(unknown, "n_known")), 0);
@@ -361,6 +570,10 @@ static void test_document(void **state)
     json_t *own = evaluate(m, path, "val");                 /* the records that it was fitted on */
     assert_non_null(strstr(text_of(own, "fitted_on"), "cross-fitted"));
     json_decref(own);
+    json_t *all = evaluate(m, path, "all");
+    assert_int_equal(json_integer_value(json_object_get(all, "n_records_in_train")), 20);
+    assert_non_null(strstr(text_of(json_object_get(json_object_get(all, "controls"), "random_encoder_probe"), "what"), "optimistic"));
+    json_decref(all);
 
     assert_ok(shn_path_join(flipped, folder, "d.h5", &err));        /* labels that are not known, the other way round */
     write_cohort(flipped, 1);
@@ -419,7 +632,10 @@ int main(void)
         cmocka_unit_test(test_thresholds_reach_the_optimum),
         cmocka_unit_test(test_cross_fitting_never_looks_at_the_fold),
         cmocka_unit_test(test_bootstrap_repeats_whatever_the_threads),
+        cmocka_unit_test(test_compact_lists_give_the_same_metrics),
+        cmocka_unit_test(test_paired_difference),
         cmocka_unit_test(test_ridge_solves_its_equations),
+        cmocka_unit_test(test_probe_is_on_the_scale_of_log_odds),
         cmocka_unit_test(test_document),
         cmocka_unit_test(test_what_does_not_fit_is_refused),
     };

@@ -167,12 +167,23 @@ static void test_undefined_is_nan(void **state)
     assert_near(shn_f1_at(&s, &threshold).sample, 1, 0);            /* empty against empty */
 }
 
+/** A score that is no number must not hang the loop over equal scores. */
+static void test_nan_scores_end(void **state)
+{
+    (void)state;
+    const float   score[4] = { 1, NAN, NAN, 0 };
+    const uint8_t label[4] = { 1, 0, 1, 0 };
+    uint32_t order[4];
+    const double auroc = shn_auroc(score, label, 4, order), ap = shn_average_precision(score, label, 4, order);
+    assert_true(auroc >= 0 && auroc <= 1 && ap > 0 && ap <= 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_equal_scikit_learn), cmocka_unit_test(test_top_k),
         cmocka_unit_test(test_ece_by_hand),        cmocka_unit_test(test_weights_repeat_records),
-        cmocka_unit_test(test_undefined_is_nan),
+        cmocka_unit_test(test_undefined_is_nan),     cmocka_unit_test(test_nan_scores_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

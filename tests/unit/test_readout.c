@@ -164,6 +164,39 @@ static void test_marginal(void **state)
     shn_model_free(m);
 }
 
+/** Class columns learned their prior: for what was never seen it is not added a second time. */
+static void test_marginal_with_columns(void **state)
+{
+    (void)state;
+    shn_error  err = { 0 };
+    shn_model *m = make_model(0);
+    float      z[W * E], class_scores[K], marginal[K];
+    for (size_t i = 0; i < W * E; i++) z[i] = (float)cos((double)i);
+    m->has_class_columns = 1;
+    for (m->class_raw = 0; m->class_raw < 2; m->class_raw++) {
+        assert_ok(shn_readout_scores(m, SHN_READOUT_CLASS, z, 1, class_scores, &err));
+        assert_ok(shn_readout_scores(m, SHN_READOUT_MARGINAL, z, 1, marginal, &err));
+        assert_near(marginal[3], class_scores[3], 1e-6);
+    }
+    shn_model_free(m);
+}
+
+static void test_scores_that_are_no_numbers(void **state)
+{
+    (void)state;
+    shn_error  err = { 0 };
+    shn_model *m = make_model(1);
+    float      z[N * W * E] = { 0 }, scores[N * K];
+    z[(2 * W + 1) * E + 3] = NAN;                           /* the last record's second window */
+    for (int reduce = 0; reduce < 2; reduce++) {
+        m->input.reduce = reduce ? SHN_REDUCE_MAX : SHN_REDUCE_MEAN;
+        assert_ok(shn_readout_scores(m, SHN_READOUT_LOGIT, z, 2, scores, &err));
+        assert_status(shn_readout_scores(m, SHN_READOUT_LOGIT, z, N, scores, &err), SHN_RANGE);
+        assert_non_null(strstr(err.text, "record 3 of 3"));
+    }
+    shn_model_free(m);
+}
+
 static double expected_logit(const shn_model *m, const float *z, size_t k)
 {
     double sum = m->head_bias[k];
@@ -194,6 +227,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_class_and_prior),
         cmocka_unit_test(test_marginal),
+        cmocka_unit_test(test_marginal_with_columns),
+        cmocka_unit_test(test_scores_that_are_no_numbers),
         cmocka_unit_test(test_logit_and_what_does_not_apply),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
