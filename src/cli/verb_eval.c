@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fail.h"
 #include "base/file.h"
 #include "cli/cli.h"
 #include "shinden/embed.h"
@@ -131,7 +132,8 @@ int verb_eval(int argc, char **argv)
     cli_progress_end();
     if (st == SHN_OK) st = write_files(&a, json, &err);
     if (st == SHN_OK && !a.json) st = shn_eval_text(json, &text, &err);
-    if (st == SHN_OK) puts(a.json ? json : text);
+    if (st == SHN_OK && (puts(a.json ? json : text) < 0 || fflush(stdout) != 0))
+        st = shn_fail(&err, SHN_IO, SHN_REASON_DISK_FULL, "eval", "standard output cannot be written; the disk may be full");
     free(text);
     free(json);
     shn_engine_free(eng);
