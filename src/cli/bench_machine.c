@@ -25,7 +25,7 @@ typedef double peak_fn(const float *a, const float *b, long rounds, float *sink)
 #include <unistd.h>
 
 /* 12 independent sums hide the latency of 4 cycles on 2 ports; one operand comes from level-1 cache, as in a product of matrices */
-#define FMA_PEAK(name, target_, T, W, load, set, fma)                                                                   \
+#define FMA_PEAK(name, target_, T, W, per_lane, load, set, fma)                                                         \
     __attribute__((target(target_))) static double name(const float *a, const float *b, long rounds, float *sink)       \
     {                                                                                                                   \
         T s0 = set(0), s1 = s0, s2 = s0, s3 = s0, s4 = s0, s5 = s0, s6 = s0, s7 = s0, s8 = s0, s9 = s0, sa = s0, sb = s0; \
@@ -42,31 +42,13 @@ typedef double peak_fn(const float *a, const float *b, long rounds, float *sink)
         const T all = s0 + s1 + s2 + s3 + s4 + s5 + s6 + s7 + s8 + s9 + sa + sb;                                        \
         memcpy(out, &all, sizeof out);                                                                                  \
         *sink = out[0];                                                                                                 \
-        return (double)rounds * 12 * W * 2;                                                                             \
+        return (double)rounds * 12 * W * per_lane;                                                                      \
     }
-FMA_PEAK(fma_avx512, "avx512f", __m512, 16, _mm512_loadu_ps, _mm512_set1_ps, _mm512_fmadd_ps)
-FMA_PEAK(fma_avx2, "avx2,fma", __m256, 8, _mm256_loadu_ps, _mm256_set1_ps, _mm256_fmadd_ps)
-
-/** Products of bf16 pairs, 2 multiply-adds per lane of 32 bits. */
-__attribute__((target("avx512f,avx512bf16"))) static double dot_bf16(const float *a, const float *b, long rounds, float *sink)
-{
-    __m512 s[12];
-    for (int k = 0; k < 12; k++) s[k] = _mm512_setzero_ps();
-    for (long r = 0; r < rounds; r++) {
-        const size_t  i = (size_t)r * 16 % (PEAK_OPERANDS / 2);
-        const __m512bh x = (__m512bh)_mm512_loadu_ps(a + i), y = (__m512bh)_mm512_loadu_ps(b + i);
-#pragma GCC unroll 12
-        for (int k = 0; k < 12; k++) {
-            s[k] = _mm512_dpbf16_ps(s[k], x, y);
-            __asm__ volatile("" : "+v"(s[k]));
-        }
-    }
-    float out[16];
-    for (int k = 1; k < 12; k++) s[0] += s[k];
-    memcpy(out, &s[0], sizeof out);
-    *sink = out[0];
-    return (double)rounds * 12 * 16 * 4;
-}
+FMA_PEAK(fma_avx512, "avx512f", __m512, 16, 2, _mm512_loadu_ps, _mm512_set1_ps, _mm512_fmadd_ps)
+FMA_PEAK(fma_avx2, "avx2,fma", __m256, 8, 2, _mm256_loadu_ps, _mm256_set1_ps, _mm256_fmadd_ps)
+/* products of bf16 pairs: two multiply-adds per lane of 32 bits */
+#define DOT_BF16(x, y, sum) _mm512_dpbf16_ps(sum, (__m512bh)(x), (__m512bh)(y))
+FMA_PEAK(dot_bf16, "avx512f,avx512bf16", __m512, 16, 4, _mm512_loadu_ps, _mm512_set1_ps, DOT_BF16)
 
 /** AMX: four 16 x 16 sums from two and two tiles of 32 bf16, loaded anew each time as a product of matrices must. */
 __attribute__((target("amx-tile,amx-bf16,avx512f"))) static double tiles_amx(const float *a, const float *b, long rounds, float *sink)

@@ -14,7 +14,8 @@
 /* name, what it measures; machine comes first, for the others give fractions of what it finds */
 #define BENCH_GROUPS(X)                                                                                                 \
     X(machine, "sustained arithmetic peak and memory bandwidth of this machine, now")                                   \
-    X(engine, "training and embedding of the default encoder")
+    X(engine, "training and embedding of the default encoder")                                                          \
+    X(program, "import from a warm cache, and the program's start to its first prediction")
 
 typedef struct bench_row {
     char     name[48];              /* train_12x4992_b32 */

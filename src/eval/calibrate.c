@@ -233,9 +233,9 @@ static void fit_thresholds(const shn_scored *p, const uint8_t *use, const double
     out->threshold_jaccard = n_pos ? best_jaccard_cut(items, n, p, use, counts, counts + p->n, counts + 2 * p->n) : 0.5f;
     for (size_t k = 0; k < p->K; k++) {
         n = collect(p, use, k, k + 1, items, &n_pos);
-        out->threshold[k] = n_pos >= SHN_OWN_FIT_MIN ? best_f1_cut(items, n, n_pos) : out->threshold_f1_micro;
         const size_t called = (size_t)lround(prevalence[k] * (double)n);
         out->threshold_prevalence[k] = n == 0 ? 0.5f : called == 0 ? nextafterf(items[0].p, 2) : cut_after(items, n, called > n ? n : called);
+        out->threshold[k] = n_pos >= SHN_OWN_FIT_MIN ? best_f1_cut(items, n, n_pos) : out->threshold_prevalence[k];
     }
 }
 

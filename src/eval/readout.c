@@ -88,7 +88,8 @@ static void linear_scores(const space *s, shn_readout readout, const float *z, d
 
 /**
  * p(k) = sum of w over training sets with k / sum over sets that know k, w_u = n_u exp(t e.u + b) normalised; as log-odds. A finding in
- * no training set keeps its class score.
+ * no training set falls back to its class score, with the log of its smoothed prevalence so that it can stand beside log-odds: without
+ * it, what was never seen outranked every rare finding.
  */
 static void marginal_scores(const space *s, const float *z, double *scores)
 {
@@ -104,7 +105,10 @@ static void marginal_scores(const space *s, const float *z, double *scores)
     for (size_t u = 0; u < m->n_sets; u++) s->weight[u] = exp(s->weight[u] - top);
     for (size_t k = 0; k < m->K; k++) {
         double with = 0, without = 0;
-        if (!s->seen[k]) continue;
+        if (!s->seen[k]) {
+            scores[k] += log((m->n_pos[k] + 0.5) / (m->n_known[k] + 1.0));
+            continue;
+        }
         for (size_t u = 0; u < m->n_sets; u++) {
             if (!m->set_known[u * m->K + k]) continue;
             if (m->set_labels[u * m->K + k]) with += s->weight[u];

@@ -53,7 +53,7 @@ static void cpu_free(void *self)
 static shn_status make_conv(cpu_engine *e, const cpu_unit *w, shn_conv_pass pass, shn_conv **out, shn_error *err)
 {
     const shn_conv_spec s = {
-        .pass = pass, .dtype = e->type, .n = pass == SHN_CONV_INFERENCE ? e->embed_chunk : w->chunk, .in = w->u.in_channels,
+        .pass = pass, .dtype = e->type, .n = pass == SHN_CONV_INFERENCE ? e->embed_call : w->chunk, .in = w->u.in_channels,
         .in_length = w->in_length, .out = w->u.out_channels, .out_length = w->conv_length, .kernel = w->u.kernel,
         .stride = w->u.stride, .pad = w->u.pad, .add = pass == SHN_CONV_INFERENCE && w->u.residual >= 0,
         .relu = pass == SHN_CONV_INFERENCE && w->u.relu,
@@ -142,7 +142,7 @@ static extent measure(cpu_engine *e)
         const size_t in = w->in_length * w->u.in_channels * e->element, C = w->u.out_channels;
         x.channels = max_size(x.channels, C);
         x.plain = max_size(x.plain, (size_t)w->u.in_channels * C * w->u.kernel);
-        x.embed = max_size(x.embed, max_size(cpu_conv_bytes(e, w, e->embed_chunk), cpu_out_bytes(e, w, e->embed_chunk)));
+        x.embed = max_size(x.embed, max_size(cpu_conv_bytes(e, w, e->embed_group), cpu_out_bytes(e, w, e->embed_group)));
         w->sum_at = x.sums;
         x.sums += 2 * ((C + 15) / 16 * 16);
         x.scratch = max_size(x.scratch, unit_scratch(w));
@@ -192,7 +192,7 @@ static void place_thread(cpu_engine *e, cpu_thread *t, const extent *x, size_t *
 {
     const size_t input = e->n_samples * e->enc.config.n_leads * e->element;
     for (int b = 0; b < CPU_BUFFERS; b++) t->embed[b] = carve(e, at, x->embed);
-    t->x = carve(e, at, input * max_size(e->embed_chunk, e->training ? e->units[0].chunk : 0));
+    t->x = carve(e, at, input * max_size(e->embed_call, e->training ? e->units[0].chunk : 0));
     t->plain = carve(e, at, x->plain * sizeof(float));
     t->scale = carve(e, at, x->channels * sizeof(float));
     t->pooled = carve(e, at, e->enc.channels * sizeof(float));

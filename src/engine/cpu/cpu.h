@@ -59,7 +59,8 @@ typedef struct cpu_thread {
 
 typedef struct cpu_engine {
     shn_encoder   enc;
-    size_t        n_samples, batch_max, share_max, share_pad, embed_chunk;
+    size_t        n_samples, batch_max, share_max, share_pad;
+    size_t        embed_call, embed_group;  /* records per oneDNN call and per walk through the units, a multiple of it */
     int           training;
     shn_dtype     type;
     size_t        element;              /* bytes */
@@ -131,7 +132,7 @@ void cpu_conv_data(cpu_thread *t, unsigned thread, cpu_unit *w, const void *d_y,
 void cpu_conv_weights(cpu_engine *e, cpu_thread *t, unsigned thread, cpu_unit *w, const void *src, const void *d_y, size_t n, int first,
                       float *d_w);
 void cpu_conv_weights_end(cpu_thread *t, cpu_unit *w, float *d_w);
-/** BN folded, ReLU and sum into dst included. */
+/** BN folded, ReLU and sum into dst included. oneDNN: n is ignored, it is one call of embed_call records. */
 void cpu_conv_infer(cpu_thread *t, unsigned thread, cpu_unit *w, const void *src, void *dst, size_t n);
 /** Brings the forward and backward copies of a unit's weights up to date. */
 void cpu_conv_pack(cpu_engine *e, cpu_thread *t, unsigned thread, cpu_unit *w);

@@ -1,0 +1,427 @@
+/** Fitting and evaluating: calibration, thresholds, cross-fitting, bootstrap, and the whole document on a small made cohort. */
+#include "harness.h"
+
+#include <jansson.h>
+#include <math.h>
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "base/random.h"
+#include "data/cohort_writer.h"
+#include "eval/calibrate.h"
+#include "eval/controls.h"
+#include "eval/decide.h"
+#include "eval/summary.h"
+#include "shinden/embed.h"
+#include "shinden/eval.h"
+
+/* ---- arrays with a known truth ---- */
+
+enum { N = 400, K = 4 };
+
+typedef struct sample { float score[N * K]; uint8_t label[N * K], known[N * K]; double prevalence[K]; } sample;
+
+/** Finding k is positive with probability logistic(2 score + shift); the last one is rare. */
+static sample *make_sample(void)
+{
+    sample *s = shn_alloc(1, sizeof *s);
+    shn_rng r = shn_rng_stream(3, 1, 4, 1);
+    static const double shift[K] = { 0, -1, 1, -5.5 };
+    for (size_t i = 0; i < N; i++)
+        for (size_t k = 0; k < K; k++) {
+            const double x = shn_rng_normal(&r);
+            s->score[i * K + k] = (float)x;
+            s->label[i * K + k] = shn_rng_uniform(&r) < 1 / (1 + exp(-(2 * x + shift[k])));
+            s->known[i * K + k] = shn_rng_below(&r, 10) > 0;
+            if (!s->known[i * K + k]) s->label[i * K + k] = 0;
+        }
+    for (size_t k = 0; k < K; k++) s->prevalence[k] = k == 3 ? 0.01 : 0.4;
+    return s;
+}
+
+static shn_scored view(const sample *s, const float *score) { return (shn_scored){ score, s->label, s->known, N, K }; }
+
+static void test_calibration_gives_back_prevalence_and_truth(void **state)
+{
+    (void)state;
+    shn_error       err = { 0 };
+    shn_calibration c = { 0 };
+    sample *s = make_sample();
+    float  *p = shn_alloc(N * K, sizeof *p);
+    const shn_scored raw = view(s, s->score);
+    assert_true(shn_calibration_alloc(&c, K));
+    assert_ok(shn_calibration_fit(&raw, NULL, s->prevalence, &c, &err));
+    shn_calibration_apply(&c, s->score, N, K, p);
+    size_t n_pos[K];
+    for (size_t k = 0; k < K; k++) {
+        double sum = 0, n = 0;
+        n_pos[k] = 0;
+        for (size_t i = 0; i < N; i++) {
+            if (!s->known[i * K + k]) continue;
+            sum += p[i * K + k];
+            n_pos[k] += s->label[i * K + k];
+            n++;
+        }
+        assert_near(sum / n, ((double)n_pos[k] + 0.5) / (n + 1), 1e-6);
+        assert_true(c.slope[k] >= 0);
+        if (n_pos[k] >= SHN_OWN_FIT_MIN) assert_near(c.slope[k], 2, 0.7);      /* the truth, within some standard errors */
+    }
+    assert_true(n_pos[3] < SHN_OWN_FIT_MIN && n_pos[3] > 0);
+    for (size_t i = 0; i < N * K; i++) s->score[i] = -s->score[i];              /* a score that ranks the wrong way is not turned round */
+    assert_ok(shn_calibration_fit(&raw, NULL, s->prevalence, &c, &err));
+    for (size_t k = 0; k < K; k++) assert_near(c.slope[k], 0, 1e-9);
+    shn_calibration_release(&c);
+    free(p);
+    free(s);
+}
+
+/** Best micro-F1 and sample Jaccard over all thresholds, by trying each. */
+static void brute_force(const shn_scored *p, double *f1, double *jaccard)
+{
+    *f1 = *jaccard = 0;
+    for (size_t j = 0; j < p->n * p->K; j++) {
+        float threshold[K];
+        for (size_t k = 0; k < K; k++) threshold[k] = p->score[j];
+        const shn_f1 at = shn_f1_at(p, threshold);
+        if (at.micro > *f1) *f1 = at.micro;
+        if (at.jaccard_sample > *jaccard) *jaccard = at.jaccard_sample;
+    }
+}
+
+static void test_thresholds_reach_the_optimum(void **state)
+{
+    (void)state;
+    shn_error       err = { 0 };
+    shn_calibration c = { 0 };
+    sample *s = make_sample();
+    float  *p = shn_alloc(N * K, sizeof *p), threshold[K];
+    double  f1, jaccard;
+    const shn_scored raw = view(s, s->score), prob = view(s, p);
+    assert_true(shn_calibration_alloc(&c, K));
+    assert_ok(shn_calibration_fit(&raw, NULL, s->prevalence, &c, &err));
+    shn_calibration_apply(&c, s->score, N, K, p);
+    brute_force(&prob, &f1, &jaccard);
+    for (size_t k = 0; k < K; k++) threshold[k] = c.threshold_f1_micro;
+    assert_near(shn_f1_at(&prob, threshold).micro, f1, 1e-12);
+    for (size_t k = 0; k < K; k++) threshold[k] = c.threshold_jaccard;
+    assert_near(shn_f1_at(&prob, threshold).jaccard_sample, jaccard, 1e-12);
+    for (size_t k = 0; k < K; k++) {
+        size_t called = 0, n = 0;
+        for (size_t i = 0; i < N; i++) {
+            n += s->known[i * K + k];
+            called += s->known[i * K + k] && p[i * K + k] >= c.threshold_prevalence[k];
+        }
+        assert_near((double)called / (double)n, s->prevalence[k], 0.5 / (double)n + 1e-12);
+    }
+    assert_true(c.threshold[3] == c.threshold_prevalence[3]);       /* too few positives for one of its own */
+    shn_calibration_release(&c);
+    free(p);
+    free(s);
+}
+
+static void test_cross_fitting_never_looks_at_the_fold(void **state)
+{
+    (void)state;
+    shn_error err = { 0 };
+    sample   *s = make_sample();
+    uint32_t  patient[N];
+    uint8_t   fold[N];
+    decisions before, after;
+    float    *scores[1] = { s->score };
+    const shn_readout readout = SHN_READOUT_CLASS;
+    for (size_t i = 0; i < N; i++) patient[i] = (uint32_t)(i / 2);
+    assert_true(decide_folds(patient, N, N / 2, 1, fold));
+    size_t in_fold[DECIDE_FOLDS] = { 0 };
+    for (size_t i = 0; i < N; i++) {
+        in_fold[fold[i]]++;
+        assert_int_equal(fold[i], fold[i & ~(size_t)1]);            /* a patient is never in two folds */
+    }
+    for (int f = 0; f < DECIDE_FOLDS; f++) assert_int_equal(in_fold[f], N / DECIDE_FOLDS);
+    assert_false(decide_folds(patient, N, 4, 1, fold));
+    assert_ok(decide_cross_fitted(&readout, scores, 1, s->label, s->known, fold, N, K, s->prevalence, &before, &err));
+    for (size_t i = 0; i < N; i++)
+        for (size_t k = 0; k < K && fold[i] == 2; k++) s->label[i * K + k] ^= 1;       /* fold 2's labels turned round ... */
+    assert_ok(decide_cross_fitted(&readout, scores, 1, s->label, s->known, fold, N, K, s->prevalence, &after, &err));
+    size_t n_changed = 0;
+    for (size_t i = 0; i < N; i++)
+        for (size_t k = 0; k < K; k++) {
+            if (fold[i] == 2) {                                     /* ... change nothing of its own decisions */
+                assert_true(before.probability[i * K + k] == after.probability[i * K + k]);
+                assert_true(before.at_label[i * K + k] == after.at_label[i * K + k]);
+            } else {
+                n_changed += before.probability[i * K + k] != after.probability[i * K + k];
+            }
+        }
+    assert_true(n_changed > N);
+    decisions_free(&before);
+    decisions_free(&after);
+    free(s);
+}
+
+static void test_bootstrap_repeats_whatever_the_threads(void **state)
+{
+    (void)state;
+    shn_error err = { 0 };
+    sample   *s = make_sample();
+    uint32_t  patient[N], n_pos[K] = { 20, 20, 5, 20 };
+    uint8_t   specific[K] = { 1, 1, 1, 0 };
+    decisions d;
+    summary   one, two, other;
+    const shn_calibration none = { 0 };
+    for (size_t i = 0; i < N; i++) patient[i] = (uint32_t)(i / 4);
+    assert_ok(decide_with(&none, s->score, N, K, &d, &err));
+    summary_input in = { .n = N, .K = K, .score = d.score, .probability = d.probability, .uncalibrated = d.uncalibrated, .label = s->label,
+                         .known = s->known, .at_05 = d.at_05, .at_f1 = d.at_f1, .at_jaccard = d.at_jaccard, .at_label = d.at_label,
+                         .at_prevalence = d.at_prevalence, .patient = patient, .n_patients = N / 4, .n_pos_train = n_pos,
+                         .specific = specific, .n_bootstrap = 200, .seed = 5, .n_threads = 1 };
+    assert_ok(summary_make(&in, NULL, &one, &err));
+    in.n_threads = 3;
+    assert_ok(summary_make(&in, NULL, &two, &err));
+    in.seed = 6;
+    assert_ok(summary_make(&in, NULL, &other, &err));
+    int n_other = 0;
+    for (int j = 0; j < METRIC_COUNT; j++) {
+        assert_memory_equal(&one.metric[j], &two.metric[j], sizeof one.metric[j]);
+        n_other += one.metric[j].low != other.metric[j].low;
+        if (!isnan(one.metric[j].low)) assert_true(one.metric[j].low <= one.metric[j].high);
+    }
+    assert_true(n_other > METRIC_COUNT / 2);
+    const shn_scored view_ = { d.score, s->label, s->known, N, K };
+    assert_near(one.metric[METRIC_auroc_macro_10].value, shn_auroc_macro(&view_, n_pos, 10), 1e-12);
+    assert_near(one.metric[METRIC_top1_specific].value, shn_top_k(&view_, 1, specific), 1e-12);
+    assert_true(one.metric[METRIC_auroc_macro].low < one.metric[METRIC_auroc_macro].value &&
+                one.metric[METRIC_auroc_macro].high > one.metric[METRIC_auroc_macro].value);
+    summary_free(&one);
+    summary_free(&two);
+    summary_free(&other);
+    decisions_free(&d);
+    free(s);
+}
+
+static void test_ridge_solves_its_equations(void **state)
+{
+    (void)state;
+    enum { R = 20, F = 3 };
+    shn_error err = { 0 };
+    double    x[R * F], y[R * 2], w[F * 2];
+    shn_rng   r = shn_rng_stream(9, 0, 0, 0);
+    for (int i = 0; i < R * F; i++) x[i] = shn_rng_normal(&r);
+    for (int i = 0; i < R * 2; i++) y[i] = shn_rng_normal(&r);
+    assert_ok(ridge_fit(x, y, NULL, R, F, 2, 0.7, w, &err));
+    for (int f = 0; f < F; f++)
+        for (int k = 0; k < 2; k++) {               /* X'(Xw - y) + penalty w = 0 */
+            double sum = 0.7 * w[f * 2 + k];
+            for (int i = 0; i < R; i++) {
+                double fit = -y[i * 2 + k];
+                for (int g = 0; g < F; g++) fit += x[i * F + g] * w[g * 2 + k];
+                sum += x[i * F + f] * fit;
+            }
+            assert_near(sum, 0, 1e-9);
+        }
+}
+
+/* ---- the whole document ---- */
+
+enum { RECORDS = 60, T = 600, CK = 3 };
+static const char *const finding_ids[CK] = { "sinus_rhythm", "complete_left_bundle_branch_block", "zz_only_in_the_cohort" };
+
+static void write_cohort(const char *path, int flip_unknown)
+{
+    shn_error err = { 0 };
+    shn_cohort_writer *w;
+    shn_cohort_spec spec = { .path = path, .n_rows = RECORDS, .n_samples = T, .fs_hz = 100, .finding_ids = finding_ids, .n_findings = CK };
+    shn_rng r = shn_rng_stream(21, 0, 0, 0);
+    static float mv[12][T];
+    assert_ok(shn_cohort_writer_new(&spec, &w, &err));
+    for (size_t i = 0; i < RECORDS; i++) {
+        char id[16], patient[16];
+        const int positive = (int)shn_rng_below(&r, 3) == 0;
+        const uint8_t known[CK] = { 1, i % 7 != 0, 1 };
+        const uint8_t label[CK] = { !positive, known[1] ? (uint8_t)positive : (uint8_t)flip_unknown, 1 };
+        for (int l = 0; l < 12; l++)
+            for (int t = 0; t < T; t++) mv[l][t] = (positive ? 0.5f : 0.1f) * (float)sin(0.3 * t + l) + 0.05f * (float)shn_rng_normal(&r);
+        snprintf(id, sizeof id, "r%zu", i);
+        snprintf(patient, sizeof patient, "p%zu", i / 2);
+        shn_cohort_row row = { .n_samples = T, .labels = label, .known = known, .id = id, .patient = patient, .age = NAN,
+                               .split = i < 20 ? "train" : i < 40 ? "val" : "test" };
+        for (int l = 0; l < 12; l++) row.lead_mv[l] = mv[l];
+        assert_ok(shn_cohort_writer_row(w, i, &row, &err));
+    }
+    assert_ok(shn_cohort_writer_finish(w, &err));
+    shn_cohort_writer_free(w);
+}
+
+static shn_model *make_model(void)
+{
+    shn_error  err = { 0 };
+    shn_model *m;
+    static const char *const ids[3] = { "complete_left_bundle_branch_block", "sinus_rhythm", "atrial_fibrillation" };
+    const shn_encoder_config config = { .n_leads = 12, .width = 8, .blocks = { 1 }, .max_pool = 1, .embed = 8 };
+    assert_ok(shn_model_new(&config, 3, 0, &m, &err));
+    shn_encoder_init(&m->encoder, 5, m->params, m->state);
+    strcpy(m->loss, "bce");
+    m->input = (shn_input){ .fs_hz = 100, .n_samples = T, .window = 200, .n_windows = 3, .scale_per_mv = 4, .lead_present = 0xfff };
+    for (size_t k = 0; k < 3; k++) {
+        m->finding_id[k] = shn_strdup(ids[k]);
+        m->name_en[k] = shn_strdup(ids[k]);
+        m->name_ja[k] = shn_strdup("所見");
+        m->codes[k] = shn_strdup("scp:CLBBB;snomed:733534002");
+        m->n_pos[k] = 7;
+        m->n_known[k] = 20;
+        m->flags[k] = k == 0 ? 2 : 1;           /* the first is urgent, the others ubiquitous */
+    }
+    for (size_t i = 0; i < 24; i++) m->head_weight[i] = (float)sin(1.7 * (double)i);
+    m->readouts = 1u << SHN_READOUT_LOGIT;
+    m->readout_default = SHN_READOUT_LOGIT;
+    return m;
+}
+
+static json_t *evaluate(const shn_model *m, const char *cohort, const char *split)
+{
+    shn_error        err = { 0 };
+    shn_cohort      *c;
+    shn_engine      *eng;
+    shn_engine_options engine;
+    shn_eval_options o;
+    char            *json;
+    shn_engine_defaults(&engine);
+    engine.n_threads = 1;
+    shn_eval_defaults(&o);
+    o.split = split;
+    o.n_bootstrap = 50;
+    assert_ok(shn_cohort_open(cohort, &c, &err));
+    assert_ok(shn_model_engine(m, 8, &engine, &eng, &err));
+    assert_ok(shn_eval(m, eng, c, &o, &json, &err));
+    json_t *doc = json_loads(json, 0, NULL);
+    assert_non_null(doc);
+    char *text, *csv;
+    assert_ok(shn_eval_text(json, &text, &err));
+    assert_ok(shn_eval_csv(json, &csv, &err));
+    assert_non_null(strstr(text, "Not a medical device"));
+    assert_non_null(strstr(csv, "complete_left_bundle_branch_block,"));
+    free(text);
+    free(csv);
+    free(json);
+    shn_engine_free(eng);
+    shn_cohort_close(c);
+    return doc;
+}
+
+static void fit(shn_model *m, const char *cohort)
+{
+    shn_error   err = { 0 };
+    shn_cohort *c;
+    shn_engine *eng;
+    shn_engine_options engine;
+    shn_engine_defaults(&engine);
+    engine.n_threads = 1;
+    assert_ok(shn_cohort_open(cohort, &c, &err));
+    assert_ok(shn_model_engine(m, 8, &engine, &eng, &err));
+    assert_ok(shn_model_fit(m, eng, c, "val", NULL, &err));
+    shn_engine_free(eng);
+    shn_cohort_close(c);
+}
+
+static const char *text_of(json_t *o, const char *key) { return json_string_value(json_object_get(o, key)); }
+
+static void test_document(void **state)
+{
+    (void)state;
+    shn_error  err = { 0 };
+    char       path[SHN_PATH_MAX], flipped[SHN_PATH_MAX];
+    const char *folder = test_folder();
+    assert_ok(shn_path_join(path, folder, "c.h5", &err));
+    write_cohort(path, 0);
+    shn_model *m = make_model();
+    json_t    *doc = evaluate(m, path, "test");
+    assert_non_null(strstr(text_of(doc, "fitted_on"), "nothing"));
+    json_decref(doc);
+    fit(m, path);
+    assert_true(m->calibration[SHN_READOUT_LOGIT].fitted && strlen(m->fitted_records) > 20 * 16);
+    doc = evaluate(m, path, "test");
+    assert_int_equal(json_integer_value(json_object_get(doc, "schema_version")), 1);
+    assert_true(json_is_true(json_object_get(doc, "research_use_only")));
+    assert_null(strstr(text_of(doc, "fitted_on"), "cross-fitted"));
+    assert_int_equal(json_integer_value(json_object_get(doc, "n_records")), 20);
+    assert_int_equal(json_integer_value(json_object_get(doc, "n_patients")), 10);
+    assert_int_equal(json_integer_value(json_object_get(doc, "n_findings_shared")), 2);
+    assert_int_equal(json_integer_value(json_object_get(doc, "n_findings_cohort_only")), 1);
+    json_t *metrics = json_object_get(doc, "metrics"), *label = json_array_get(json_object_get(doc, "per_label"), 0);
+    for (int j = 0; j < METRIC_COUNT; j++) assert_true(json_is_object(json_object_get(metrics, summary_metric_name(j))));
+    assert_string_equal(json_string_value(json_array_get(json_object_get(label, "codes"), 1)), "733534002");
+    assert_true(json_is_number(json_object_get(label, "auroc")));
+    /* a finding that nobody knows here: undefined is null, never 0 */
+    json_t *unknown = json_array_get(json_object_get(doc, "per_label"), 2);
+    assert_int_equal(json_integer_value(json_object_get(unknown, "n_known")), 0);
+    assert_true(json_is_null(json_object_get(unknown, "auroc")) && json_is_null(json_object_get(unknown, "sensitivity")));
+    json_t *controls = json_object_get(doc, "controls");
+    assert_near(json_number_value(json_object_get(json_object_get(json_object_get(controls, "label_frequency"), "auroc_macro"), "value")), 0.5, 0);
+    assert_true(json_is_number(json_object_get(json_object_get(json_object_get(controls, "random_encoder_probe"), "auroc_macro"), "value")));
+
+    json_t *own = evaluate(m, path, "val");                 /* the records that it was fitted on */
+    assert_non_null(strstr(text_of(own, "fitted_on"), "cross-fitted"));
+    json_decref(own);
+
+    assert_ok(shn_path_join(flipped, folder, "d.h5", &err));        /* labels that are not known, the other way round */
+    write_cohort(flipped, 1);
+    shn_model *m2 = make_model();
+    fit(m2, flipped);
+    json_t *doc2 = evaluate(m2, flipped, "test");
+    json_object_del(doc, "cohort");
+    json_object_del(doc2, "cohort");
+    assert_true(json_equal(doc, doc2));
+    json_decref(doc);
+    json_decref(doc2);
+    shn_model_free(m);
+    shn_model_free(m2);
+}
+
+static void test_what_does_not_fit_is_refused(void **state)
+{
+    (void)state;
+    shn_error   err = { 0 };
+    char        path[SHN_PATH_MAX], *json;
+    shn_cohort *c;
+    shn_engine *eng;
+    shn_engine_options engine;
+    shn_eval_options   o;
+    assert_ok(shn_path_join(path, test_folder(), "c.h5", &err));
+    write_cohort(path, 0);
+    shn_model *m = make_model();
+    shn_engine_defaults(&engine);
+    shn_eval_defaults(&o);
+    assert_ok(shn_cohort_open(path, &c, &err));
+    assert_ok(shn_model_engine(m, 8, &engine, &eng, &err));
+    o.split = "nowhere";
+    assert_status(shn_eval(m, eng, c, &o, &json, &err), SHN_RANGE);
+    assert_int_equal(err.reason, SHN_REASON_NO_SPLIT);
+    o.split = "test";
+    o.readout = SHN_READOUT_MARGINAL;
+    assert_status(shn_eval(m, eng, c, &o, &json, &err), SHN_MISMATCH);
+    o.readout = SHN_READOUT_COUNT;
+    m->input.fs_hz = 500;
+    assert_status(shn_eval(m, eng, c, &o, &json, &err), SHN_MISMATCH);
+    assert_int_equal(err.reason, SHN_REASON_FS_MISMATCH);
+    m->input.fs_hz = 100;
+    for (size_t k = 0; k < 3; k++) m->finding_id[k][0] = 'X';
+    assert_status(shn_eval(m, eng, c, &o, &json, &err), SHN_MISMATCH);
+    assert_non_null(strstr(err.text, "no finding in common"));
+    assert_status(shn_eval_text("{}", &json, &err), SHN_FORMAT);
+    shn_engine_free(eng);
+    shn_cohort_close(c);
+    shn_model_free(m);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_calibration_gives_back_prevalence_and_truth),
+        cmocka_unit_test(test_thresholds_reach_the_optimum),
+        cmocka_unit_test(test_cross_fitting_never_looks_at_the_fold),
+        cmocka_unit_test(test_bootstrap_repeats_whatever_the_threads),
+        cmocka_unit_test(test_ridge_solves_its_equations),
+        cmocka_unit_test(test_document),
+        cmocka_unit_test(test_what_does_not_fit_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
