@@ -51,7 +51,7 @@ done
 
 say "predict one record"
 record=$($shinden report --example-record "$out/cohort.h5" --split val --root "$root")
-$shinden predict "$out/siglip-jaccard/model.safetensors" "$record" --plot "$out/ecg.png" | tee "$out/prediction.txt"
+$shinden predict "$out/siglip-jaccard/model.safetensors" "$record" --plot "$out/ecg.png" "${simulated[@]}" | tee "$out/prediction.txt"
 
 say "report"
 $shinden report --eval "SigLIP-Jaccard=$out/siglip-jaccard/eval.json" --eval "supervised BCE=$out/bce/eval.json" \
