@@ -52,23 +52,29 @@ static void run_close(run *r)
     evalset_close(&r->set);
 }
 
-/** How many of the evaluated records were used to fit the model. */
-static size_t count_overlap(const evalset *s)
+/** How many of the evaluated records the model was fitted on; a list that cannot be read is an error, it would pass off fitted numbers as honest. */
+static shn_status count_overlap(const evalset *s, size_t *n_fitted, shn_error *err)
 {
     json_t *list = json_loads(s->model->fitted_records && *s->model->fitted_records ? s->model->fitted_records : "[]", 0, NULL);
+    if (!json_is_array(list)) {
+        json_decref(list);
+        return shn_fail(err, SHN_FORMAT, SHN_REASON_BAD_VALUE, "eval", "the model's list of records that it was fitted on is damaged; train it again");
+    }
     json_t *seen = json_object();
-    size_t  i, n = 0;
+    size_t  i;
     json_t *value;
+    int     ok = seen != NULL;
+    *n_fitted = 0;
     json_array_foreach(list, i, value)
-        if (json_is_string(value)) json_object_set(seen, json_string_value(value), json_true());
-    for (i = 0; i < s->n; i++) {
+        if (ok && json_is_string(value)) ok = json_object_set(seen, json_string_value(value), json_true()) == 0;
+    for (i = 0; ok && i < s->n; i++) {
         char hex[17];
-        evalset_record_hash(s->cohort, s->rows[i], hex);
-        n += json_object_get(seen, hex) != NULL;
+        ok = evalset_record_hash(s->cohort, s->rows[i], hex);
+        *n_fitted += ok && json_object_get(seen, hex) != NULL;
     }
     json_decref(list);
     json_decref(seen);
-    return n;
+    return ok ? SHN_OK : shn_fail_nomem(err, "eval");
 }
 
 static shn_status score_readout(run *r, shn_readout readout, shn_error *err)
@@ -119,7 +125,10 @@ static shn_status decide(run *r, shn_error *err)
     if (forced != SHN_READOUT_COUNT && !(m->readouts >> forced & 1))
         return shn_fail(err, SHN_MISMATCH, SHN_REASON_MODEL_MISMATCH, "eval", "the read-out '%s' does not apply to a '%s' model",
                         shn_readout_name(forced), m->loss);
-    r->overlaps = count_overlap(&r->set) > 0;
+    size_t n_fitted;
+    const shn_status st = count_overlap(&r->set, &n_fitted, err);
+    if (st != SHN_OK) return st;
+    r->overlaps = n_fitted > 0;
     const int folded = decide_folds(r->set.patient, r->set.n, r->set.n_patients, r->o->seed, r->fold);
     if (folded < 0) return shn_fail_nomem(err, "eval");
     r->can_cross_fit = folded;
@@ -304,7 +313,7 @@ static shn_status make_controls(run *r, shn_error *err)
 {
     const evalset     *s = &r->set;
     shn_engine_options engine;
-    char               what[192];
+    char               what[256];
     double             penalty = 0;
     shn_error          why = { 0 };
     float *score = shn_alloc(s->n * s->K, sizeof *score);

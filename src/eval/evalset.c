@@ -79,13 +79,13 @@ void evalset_close(evalset *s)
     memset(s, 0, sizeof *s);
 }
 
-void evalset_record_hash(const shn_cohort *c, size_t row, char hex[17])
+int evalset_record_hash(const shn_cohort *c, size_t row, char hex[17])
 {
     uint8_t     digest[32];
     char        full[65];
     shn_sha256 *h = shn_sha256_new();
     hex[0] = '\0';
-    if (!h) return;                     /* an empty hash matches nothing: the records then count as unseen and are not cross-fitted */
+    if (!h) return 0;
     shn_sha256_add(h, shn_cohort_source(c, row), strlen(shn_cohort_source(c, row)));
     shn_sha256_add(h, "/", 1);
     shn_sha256_add(h, shn_cohort_id(c, row), strlen(shn_cohort_id(c, row)));
@@ -93,4 +93,5 @@ void evalset_record_hash(const shn_cohort *c, size_t row, char hex[17])
     shn_sha256_hex(digest, full);
     memcpy(hex, full, 16);
     hex[16] = '\0';
+    return 1;
 }

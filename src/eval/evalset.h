@@ -25,7 +25,7 @@ SHN_NODISCARD shn_status evalset_open(const shn_model *m, shn_engine *eng, const
 SHN_NODISCARD shn_status evalset_open_labels(const shn_model *m, const shn_cohort *c, const char *split, evalset *out, shn_error *err);
 void evalset_close(evalset *s);
 
-/** First 16 hex digits of the SHA-256 of source, '/' and id: how a model file remembers records without naming them. */
-void evalset_record_hash(const shn_cohort *c, size_t row, char hex[17]);
+/** First 16 hex digits of the SHA-256 of source, '/' and id: how a model file remembers records without naming them. 0: out of memory. */
+int  evalset_record_hash(const shn_cohort *c, size_t row, char hex[17]);
 
 #endif

@@ -15,12 +15,12 @@
 static char *hash_list(const evalset *s)
 {
     json_t *list = json_array();
-    for (size_t i = 0; i < s->n; i++) {
+    int     ok = list != NULL;
+    for (size_t i = 0; ok && i < s->n; i++) {
         char hex[17];
-        evalset_record_hash(s->cohort, s->rows[i], hex);
-        json_array_append_new(list, json_string(hex));
+        ok = evalset_record_hash(s->cohort, s->rows[i], hex) && json_array_append_new(list, json_string(hex)) == 0;
     }
-    char *text = list ? json_dumps(list, JSON_COMPACT) : NULL;
+    char *text = ok ? json_dumps(list, JSON_COMPACT) : NULL;
     json_decref(list);
     return text;
 }

@@ -612,6 +612,10 @@ static void test_what_does_not_fit_is_refused(void **state)
     o.readout = SHN_READOUT_MARGINAL;
     assert_status(shn_eval(m, eng, c, &o, &json, &err), SHN_MISMATCH);
     o.readout = SHN_READOUT_COUNT;
+    m->fitted_records = shn_strdup("[\"0123");             /* cut: what it was fitted on is not known, so nothing can be called honest */
+    assert_status(shn_eval(m, eng, c, &o, &json, &err), SHN_FORMAT);
+    free(m->fitted_records);
+    m->fitted_records = NULL;
     m->input.fs_hz = 500;
     assert_status(shn_eval(m, eng, c, &o, &json, &err), SHN_MISMATCH);
     assert_int_equal(err.reason, SHN_REASON_FS_MISMATCH);
@@ -622,6 +626,60 @@ static void test_what_does_not_fit_is_refused(void **state)
     assert_status(shn_eval_text("{}", &json, &err), SHN_FORMAT);
     shn_engine_free(eng);
     shn_cohort_close(c);
+    shn_model_free(m);
+}
+
+/** Every allocation of an evaluation with controls fails in turn: an error, no document, nothing lost (the sanitizers look on). */
+static void test_no_memory(void **state)
+{
+    (void)state;
+    shn_error   err = { 0 };
+    char        path[SHN_PATH_MAX], *json;
+    shn_cohort *c;
+    shn_engine *eng;
+    shn_engine_options engine;
+    shn_eval_options   o;
+    size_t n_failed = 0;
+    assert_ok(shn_path_join(path, test_folder(), "c.h5", &err));
+    write_cohort(path, 0);
+    shn_model *m = make_model();
+    shn_engine_defaults(&engine);
+    engine.n_threads = 1;
+    shn_eval_defaults(&o);
+    o.split = "test";
+    o.n_bootstrap = 3;
+    o.n_threads = 1;
+    assert_ok(shn_cohort_open(path, &c, &err));
+    assert_ok(shn_model_engine(m, 8, &engine, &eng, &err));
+    for (long n = 1;; n++) {
+        shn_alloc_fail_after(n);
+        const shn_status st = shn_eval(m, eng, c, &o, &json, &err);
+        shn_alloc_fail_after(0);
+        if (st == SHN_OK) break;
+        assert_int_equal(st, SHN_NOMEM);
+        assert_null(json);
+        n_failed++;
+    }
+    assert_true(n_failed > 50);
+    assert_int_equal(json[0], '{');
+    free(json);
+    shn_engine_free(eng);
+    shn_cohort_close(c);
+    shn_model_free(m);
+}
+
+/** A folder's name need not be UTF-8, JSON must be. */
+static void test_path_that_is_not_utf8(void **state)
+{
+    (void)state;
+    shn_error  err = { 0 };
+    char       path[SHN_PATH_MAX];
+    shn_model *m = make_model();
+    assert_ok(shn_path_join(path, test_folder(), "c\xE9.h5", &err));
+    write_cohort(path, 0);
+    json_t *doc = evaluate(m, path, "test");
+    assert_non_null(strstr(text_of(doc, "cohort"), "c\xEF\xBF\xBD.h5"));
+    json_decref(doc);
     shn_model_free(m);
 }
 
@@ -638,6 +696,8 @@ int main(void)
         cmocka_unit_test(test_probe_is_on_the_scale_of_log_odds),
         cmocka_unit_test(test_document),
         cmocka_unit_test(test_what_does_not_fit_is_refused),
+        cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_path_that_is_not_utf8),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
