@@ -125,7 +125,7 @@ static shn_status decide(run *r, shn_error *err)
     if (forced != SHN_READOUT_COUNT && !(m->readouts >> forced & 1))
         return shn_fail(err, SHN_MISMATCH, SHN_REASON_MODEL_MISMATCH, "eval", "the read-out '%s' does not apply to a '%s' model",
                         shn_readout_name(forced), m->loss);
-    size_t n_fitted;
+    size_t n_fitted = 0;
     const shn_status st = count_overlap(&r->set, &n_fitted, err);
     if (st != SHN_OK) return st;
     r->overlaps = n_fitted > 0;
