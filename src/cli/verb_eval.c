@@ -45,6 +45,7 @@ static int parse(int argc, char **argv, arguments *a)
     };
     uint64_t v;
     a->eval.split = NULL;
+    opterr = 0;         /* one line, ours */
     for (int o; (o = getopt_long(argc, argv, "h", longs, NULL)) != -1;) {
         switch (o) {
         case 's': a->eval.split = optarg; break;
@@ -68,7 +69,7 @@ static int parse(int argc, char **argv, arguments *a)
             break;
         case 'n': a->eval.controls = 0; break;
         case 'h': help(); return 1 + CLI_DONE;
-        default: return 1 + cli_usage("eval", "unknown or incomplete option");
+        default: return 1 + cli_usage("eval", "%s: unknown flag, or its value is missing", argv[optind - 1]);
         }
     }
     if (argc - optind != 2) return 1 + cli_usage("eval", "needs a model and a cohort");

@@ -162,7 +162,21 @@ static int by_probability_down(const void *a, const void *b)
 /** Between the last item that is called positive and the next one; items sorted downwards, n_called >= 1. */
 static float cut_after(const item *items, size_t n, size_t n_called)
 {
-    return n_called < n ? 0.5f * (items[n_called - 1].p + items[n_called].p) : 0.5f * items[n_called - 1].p;
+    const float last = items[n_called - 1].p;
+    if (n_called == n) return 0.5f * last;
+    const float middle = 0.5f * (last + items[n_called].p);
+    return middle > items[n_called].p ? middle : last;      /* neighbouring floats have no middle, and it may round down to the next item */
+}
+
+/** The threshold that calls as nearly n_wanted items as equal values allow: those are called together or not at all. */
+static float quantile_cut(const item *items, size_t n, size_t n_wanted)
+{
+    size_t fewer = n_wanted, more = n_wanted;
+    if (n == 0) return 0.5f;
+    while (fewer > 0 && fewer < n && items[fewer - 1].p == items[fewer].p) fewer--;
+    while (more > 0 && more < n && items[more - 1].p == items[more].p) more++;
+    const size_t n_called = n_wanted - fewer <= more - n_wanted ? fewer : more;
+    return n_called == 0 ? nextafterf(items[0].p, 2) : cut_after(items, n, n_called);
 }
 
 /** The threshold of the largest F1 over sorted items; n_pos > 0. */
@@ -234,7 +248,7 @@ static void fit_thresholds(const shn_scored *p, const uint8_t *use, const double
     for (size_t k = 0; k < p->K; k++) {
         n = collect(p, use, k, k + 1, items, &n_pos);
         const size_t called = (size_t)lround(prevalence[k] * (double)n);
-        out->threshold_prevalence[k] = n == 0 ? 0.5f : called == 0 ? nextafterf(items[0].p, 2) : cut_after(items, n, called > n ? n : called);
+        out->threshold_prevalence[k] = quantile_cut(items, n, called > n ? n : called);
         out->threshold[k] = n_pos >= SHN_OWN_FIT_MIN ? best_f1_cut(items, n, n_pos) : out->threshold_prevalence[k];
     }
 }

@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/fail.h"
 #include "base/random.h"
+#include "eval/rank.h"
 
 enum { PURPOSE_FOLDS = 0x666f6c64 /* "fold" */ };
 
@@ -74,21 +75,22 @@ int decide_folds(const uint32_t *patient, size_t n, size_t n_patients, uint64_t 
 }
 
 /** Macro AUROC over the records in use, the others counting as unknown. */
-static double auroc_in_use(const float *score, const uint8_t *label, const uint8_t *known, const uint8_t *use, size_t n, size_t K, uint8_t *scratch)
+static double auroc_in_use(const float *score, const uint8_t *label, const uint8_t *known, const uint8_t *use, size_t n, size_t K, uint8_t *scratch,
+                           uint32_t *order)
 {
     for (size_t i = 0; i < n; i++)
         for (size_t k = 0; k < K; k++) scratch[i * K + k] = use[i] && known[i * K + k];
     const shn_scored s = { score, label, scratch, n, K };
-    return shn_auroc_macro(&s, NULL, 0);
+    return shn_auroc_macro_using(&s, order);
 }
 
 static size_t best_candidate(float *const *scores, size_t n_candidates, const uint8_t *label, const uint8_t *known, const uint8_t *use,
-                             size_t n, size_t K, uint8_t *scratch)
+                             size_t n, size_t K, uint8_t *scratch, uint32_t *order)
 {
     size_t best = 0;
     double top = -1;
     for (size_t c = 0; n_candidates > 1 && c < n_candidates; c++) {
-        const double auroc = auroc_in_use(scores[c], label, known, use, n, K, scratch);
+        const double auroc = auroc_in_use(scores[c], label, known, use, n, K, scratch, order);
         if (auroc > top) {
             top = auroc;
             best = c;
@@ -116,10 +118,11 @@ shn_status decide_cross_fitted(const shn_readout *candidates, float *const *scor
 {
     shn_calibration c = { 0 };
     uint8_t   *use = shn_alloc(n, 1), *scratch = shn_alloc(n * K, 1);
-    shn_status st = decisions_alloc(out, n * K) && use && scratch && shn_calibration_alloc(&c, K) ? SHN_OK : shn_fail_nomem(err, "eval.decide");
+    uint32_t  *order = shn_alloc(n, sizeof *order);
+    shn_status st = decisions_alloc(out, n * K) && use && scratch && order && shn_calibration_alloc(&c, K) ? SHN_OK : shn_fail_nomem(err, "eval.decide");
     for (int f = 0; f < DECIDE_FOLDS && st == SHN_OK; f++) {
         for (size_t i = 0; i < n; i++) use[i] = fold[i] != f;
-        const size_t best = best_candidate(scores, n_candidates, label, known, use, n, K, scratch);
+        const size_t best = best_candidate(scores, n_candidates, label, known, use, n, K, scratch, order);
         if (f == 0) out->readout = candidates[best];
         else if (out->readout != candidates[best]) out->mixed_readouts = 1;
         const shn_scored raw = { scores[best], label, known, n, K };
@@ -132,6 +135,7 @@ shn_status decide_cross_fitted(const shn_readout *candidates, float *const *scor
     }
     free(use);
     free(scratch);
+    free(order);
     shn_calibration_release(&c);
     if (st != SHN_OK) decisions_free(out);
     return st;

@@ -9,6 +9,7 @@
 #include "base/fail.h"
 #include "eval/calibrate.h"
 #include "eval/evalset.h"
+#include "eval/rank.h"
 #include "shinden/eval.h"
 
 /** JSON list of the records' hashes. */
@@ -40,14 +41,15 @@ static shn_status fit_readouts(shn_model *m, const evalset *s, shn_error *err)
     shn_status st = SHN_OK;
     float  *score = shn_alloc(s->n * m->K, sizeof *score);
     double *prevalence = shn_alloc(m->K, sizeof *prevalence);
-    if (!score || !prevalence) st = shn_fail_nomem(err, "fit");
+    uint32_t *order = shn_alloc(s->n, sizeof *order);
+    if (!score || !prevalence || !order) st = shn_fail_nomem(err, "fit");
     for (size_t k = 0; prevalence && k < m->K; k++) prevalence[k] = m->n_pos[k] / (m->n_known[k] > 0 ? (double)m->n_known[k] : 1);
     for (int r = 0; r < SHN_READOUT_COUNT && st == SHN_OK; r++) {
         if (!(m->readouts >> r & 1)) continue;
         st = shn_readout_scores(m, (shn_readout)r, s->z, s->n, score, err);
         const shn_scored raw = { score, s->label, s->known, s->n, m->K };
         if (st == SHN_OK) st = shn_calibration_fit(&raw, NULL, prevalence, &m->calibration[r], err);
-        const double auroc = st == SHN_OK ? shn_auroc_macro(&raw, NULL, 0) : NAN;
+        const double auroc = st == SHN_OK ? shn_auroc_macro_using(&raw, order) : NAN;
         if (auroc > best) {                     /* NaN (nothing to rank) never wins; the trainer's default then stays */
             best = auroc;
             m->readout_default = (shn_readout)r;
@@ -55,6 +57,7 @@ static shn_status fit_readouts(shn_model *m, const evalset *s, shn_error *err)
     }
     free(score);
     free(prevalence);
+    free(order);
     return st;
 }
 

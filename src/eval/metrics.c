@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "eval/rank.h"
 
 /* ---- ranking metrics ---- */
@@ -94,27 +95,35 @@ double shn_average_precision(const float *score, const uint8_t *label, size_t n,
 typedef double ranked_metric(const float *, const uint8_t *, size_t, const uint32_t *, size_t, const double *);
 
 /** Mean over findings that have both classes among the known records (so AUPRC is averaged over the same findings as AUROC). */
-static double macro(const shn_scored *s, const uint32_t *n_pos_train, uint32_t minimum, ranked_metric *metric)
+static double macro(const shn_scored *s, const uint32_t *n_pos_train, uint32_t minimum, ranked_metric *metric, uint32_t *order)
 {
-    double    sum = 0;
-    size_t    n_defined = 0;
-    uint32_t *order = malloc((s->n ? s->n : 1) * sizeof *order);
-    for (size_t k = 0; order && k < s->K; k++) {
+    double sum = 0;
+    size_t n_defined = 0;
+    for (size_t k = 0; k < s->K; k++) {
         if (n_pos_train && n_pos_train[k] < minimum) continue;
         const size_t n = shn_rank_known(s, k, order);
         if (isnan(shn_auroc_ranked(s->score + k, s->label + k, s->K, order, n, NULL))) continue;
         sum += metric(s->score + k, s->label + k, s->K, order, n, NULL);
         n_defined++;
     }
-    free(order);
     return n_defined ? sum / (double)n_defined : NAN;
 }
 
-double shn_auroc_macro(const shn_scored *s, const uint32_t *n_pos_train, uint32_t minimum) { return macro(s, n_pos_train, minimum, shn_auroc_ranked); }
+double shn_auroc_macro_using(const shn_scored *s, uint32_t *order) { return macro(s, NULL, 0, shn_auroc_ranked, order); }
+
+static double macro_alone(const shn_scored *s, const uint32_t *n_pos_train, uint32_t minimum, ranked_metric *metric)
+{
+    uint32_t    *order = shn_alloc(s->n, sizeof *order);
+    const double mean = order ? macro(s, n_pos_train, minimum, metric, order) : NAN;
+    free(order);
+    return mean;
+}
+
+double shn_auroc_macro(const shn_scored *s, const uint32_t *n_pos_train, uint32_t minimum) { return macro_alone(s, n_pos_train, minimum, shn_auroc_ranked); }
 
 double shn_auprc_macro(const shn_scored *s, const uint32_t *n_pos_train, uint32_t minimum)
 {
-    return macro(s, n_pos_train, minimum, shn_average_precision_ranked);
+    return macro_alone(s, n_pos_train, minimum, shn_average_precision_ranked);
 }
 
 /* ---- decisions ---- */
@@ -210,7 +219,7 @@ void shn_top_k_records(const shn_scored *s, size_t k, const uint8_t *candidate, 
 double shn_top_k(const shn_scored *s, size_t k, const uint8_t *candidate)
 {
     double   hits = 0, total = 0;
-    uint8_t *hit = malloc(s->n ? s->n : 1);
+    uint8_t *hit = shn_alloc(s->n, 1);
     if (!hit) return NAN;
     shn_top_k_records(s, k, candidate, hit, NULL);
     for (size_t i = 0; i < s->n; i++) {
@@ -224,8 +233,8 @@ double shn_top_k(const shn_scored *s, size_t k, const uint8_t *candidate)
 double shn_recall_at_k(const shn_scored *s, size_t k, const uint8_t *candidate)
 {
     double   sum = 0, total = 0;
-    uint8_t *hit = malloc(s->n ? s->n : 1);
-    float   *share = malloc((s->n ? s->n : 1) * sizeof *share);
+    uint8_t *hit = shn_alloc(s->n, 1);
+    float   *share = shn_alloc(s->n, sizeof *share);
     if (hit && share) shn_top_k_records(s, k, candidate, hit, share);
     for (size_t i = 0; hit && share && i < s->n; i++) {
         if (hit[i] == 2) continue;

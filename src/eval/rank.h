@@ -13,6 +13,8 @@ size_t shn_rank_known(const shn_scored *s, size_t k, uint32_t *order);
 double shn_auroc_ranked(const float *score, const uint8_t *label, size_t stride, const uint32_t *order, size_t n, const double *weight);
 double shn_average_precision_ranked(const float *score, const uint8_t *label, size_t stride, const uint32_t *order, size_t n,
                                     const double *weight);
+/** shn_auroc_macro without an allocation (order: scratch [n]): its NaN can only mean undefined, so a choice may rest on it. */
+double shn_auroc_macro_using(const shn_scored *s, uint32_t *order);
 shn_f1 shn_f1_weighted(const shn_scored *s, const float *threshold, const double *weight);
 enum { ECE_BINS = 15 };
 /** Which of the equal bins of [0, 1] a probability falls into; 1 belongs to the last. */

@@ -20,8 +20,10 @@ static shn_status parse(const char *json, json_t **out, shn_error *err)
     json_error_t why;
     *out = json_loads(json, 0, &why);
     if (*out && json_is_object(json_object_get(*out, "metrics")) && json_is_array(json_object_get(*out, "per_label"))) return SHN_OK;
+    shn_fail(err, SHN_FORMAT, SHN_REASON_BAD_HEADER, "eval.table", "not an eval document: %s", *out ? "no metrics or per_label" : why.text);
     json_decref(*out);
-    return shn_fail(err, SHN_FORMAT, SHN_REASON_BAD_HEADER, "eval.table", "not an eval document: %s", *out ? "no metrics or per_label" : why.text);
+    *out = NULL;
+    return SHN_FORMAT;
 }
 
 static void put(FILE *f, json_t *v, const char *format)
@@ -120,6 +122,10 @@ shn_status shn_eval_text(const char *json, char **text, shn_error *err)
     const int n_in_train = (int)json_integer_value(json_object_get(doc, "n_records_in_train"));
     if (n_in_train > 0)
         fprintf(f, "%d of these records are in split 'train': of a model trained on them this says nothing about new patients\n", n_in_train);
+    const int model_only = (int)json_integer_value(json_object_get(doc, "n_findings_model_only"));
+    const int cohort_only = (int)json_integer_value(json_object_get(doc, "n_findings_cohort_only"));
+    if (model_only > 0 || cohort_only > 0)
+        fprintf(f, "findings that only the model has: %d, that only the cohort has: %d; they take no part\n", model_only, cohort_only);
     fputc('\n', f);
     put_overall(f, doc);
     put_findings(f, doc);
