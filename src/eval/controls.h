@@ -10,9 +10,8 @@
 void control_frequency(const evalset *s, float *score);
 /**
  * Scores of a linear probe on an encoder of the model's architecture with random weights (seed CONTROL_ENCODER_SEED; its statistics of
- * normalisation come from training records): ridge regression on the labels of the cohort's split `train`, features the mean over windows,
- * standardised; the penalty is chosen by macro AUROC of left-out scores, five folds of the training patients. Unknown labels count as the
- * finding's mean. The scores are log-odds, calibrated on the left-out training scores, so that findings can be ranked against each other.
+ * normalisation come from training records): ridge regression on the known labels of the cohort's split `train`, features the mean over
+ * windows, standardised; the penalty is chosen by macro AUROC of left-out scores, five folds of the training patients. The scores are log-odds, calibrated on the left-out training scores, so that findings can be ranked against each other.
  *
  * @param[out] score    [n][K]
  * @param[out] penalty  the one chosen
@@ -23,12 +22,5 @@ SHN_NODISCARD shn_status control_random_probe(const evalset *s, const shn_engine
 
 /** The probe alone, on the embeddings z [n][n_windows][E] that the two sets hold; score [s->n][K]. */
 SHN_NODISCARD shn_status control_linear_probe(const evalset *train, const evalset *s, size_t E, float *score, double *penalty, shn_error *err);
-
-/**
- * Ridge regression of targets y [n][K] on features x [n][F], both centred by the caller, over the records in use (NULL: all): weight [F][K].
- * Solves (X'X + penalty I) W = X'Y by Cholesky. Errors SHN_NOMEM, SHN_RANGE (not positive definite).
- */
-SHN_NODISCARD shn_status ridge_fit(const double *x, const double *y, const uint8_t *use, size_t n, size_t F, size_t K, double penalty,
-                                   double *weight, shn_error *err);
 
 #endif
