@@ -14,10 +14,11 @@
 #include "eval/controls.h"
 #include "eval/decide.h"
 #include "eval/evalset.h"
+#include "eval/rank.h"
 #include "eval/summary.h"
 #include "shinden/findings.h"
 
-enum { EVAL_SCHEMA = 1 };
+enum { EVAL_SCHEMA = 1, CURVE_MAX = 20 };
 
 void shn_eval_defaults(shn_eval_options *options)
 {
@@ -283,6 +284,31 @@ static json_t *missed_json(const run *r)
     return list;
 }
 
+/** Accuracy against the number of candidates: a hit if any true finding is among the first k. */
+static shn_status curve_json(const run *r, json_t **out, shn_error *err)
+{
+    const evalset   *s = &r->set;
+    const shn_scored view = { r->decided.score, s->label, s->known, s->n, s->K };
+    const size_t     longest = s->K < CURVE_MAX ? s->K : CURVE_MAX;
+    uint8_t *hit = shn_alloc(s->n, 1);
+    *out = hit ? json_array() : NULL;
+    for (size_t k = 1; *out && k <= longest; k++) {
+        double share[2];
+        for (int specific = 0; specific < 2; specific++) {
+            size_t n = 0, hits = 0;
+            shn_top_k_records(&view, k, specific ? r->specific : NULL, hit, NULL);
+            for (size_t i = 0; i < s->n; i++) {
+                n += hit[i] != 2;
+                hits += hit[i] == 1;
+            }
+            share[specific] = n ? (double)hits / (double)n : NAN;
+        }
+        json_array_append_new(*out, json_pack("{s:I, s:o, s:o}", "k", (json_int_t)k, "top", number(share[0]), "top_specific", number(share[1])));
+    }
+    free(hit);
+    return *out ? SHN_OK : shn_fail_nomem(err, "eval");
+}
+
 /* ---- controls ---- */
 
 /** One control, judged as the model is; thresholds and calibration cross-fitted on these records where that is possible. */
@@ -315,14 +341,18 @@ static shn_status make_controls(run *r, shn_error *err)
     shn_engine_options engine;
     char               what[256];
     double             penalty = 0;
-    shn_error          why = { 0 };
     float *score = shn_alloc(s->n * s->K, sizeof *score);
     if (!score) return shn_fail_nomem(err, "eval");
     control_frequency(s, score);
     shn_status st = add_control(r, "label_frequency", "every record gets the training prevalence of each finding", score, err);
     shn_engine_defaults(&engine);
     engine.n_threads = r->o->n_threads;
-    if (st == SHN_OK) st = control_random_probe(s, &engine, "train", &r->o->watcher, score, &penalty, &why);
+    if (st != SHN_OK) {
+        free(score);
+        return st;
+    }
+    shn_error why = { 0 };
+    st = control_random_probe(s, &engine, "train", &r->o->watcher, score, &penalty, &why);
     if (st == SHN_RANGE && why.reason == SHN_REASON_NO_SPLIT) {     /* another hospital's cohort: no records to train a probe on */
         json_object_set_new(r->controls, "random_encoder_probe", json_pack("{s:s}", "skipped", "the cohort has no split 'train'"));
         st = SHN_OK;
@@ -330,7 +360,7 @@ static shn_status make_controls(run *r, shn_error *err)
         snprintf(what, sizeof what, "ridge regression on a random encoder of the same shape (seed %u; penalty %g and scale by left-out patients of train)%s",
                  CONTROL_ENCODER_SEED, penalty, r->n_in_train ? "; evaluated records among its training records: optimistic" : "");
         st = add_control(r, "random_encoder_probe", what, score, err);
-    } else if (err && !err->text[0]) {
+    } else if (err) {
         *err = why;
     }
     free(score);
@@ -342,15 +372,21 @@ static shn_status make_controls(run *r, shn_error *err)
 static shn_status write_document(const run *r, char **json, shn_error *err)
 {
     const evalset *s = &r->set;
-    json_t    *labels = NULL;
+    json_t    *labels = NULL, *curve = NULL;
     shn_status st = per_label_json(r, &labels, err);
-    if (st != SHN_OK) return st;
-    json_t *doc = json_pack("{s:i, s:b, s:o, s:o, s:o, s:s, s:o, s:I, s:I, s:I, s:I, s:I}", "schema_version", EVAL_SCHEMA, "research_use_only", 1,
+    if (st == SHN_OK) st = curve_json(r, &curve, err);
+    if (st != SHN_OK) {
+        json_decref(labels);
+        return st;
+    }
+    json_t *doc = json_pack("{s:i, s:b, s:o, s:o, s:o, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:I}", "schema_version", EVAL_SCHEMA, "research_use_only", 1,
                             "loss", text_json(s->model->loss), "cohort", text_json(shn_cohort_path(s->cohort)), "split", text_json(r->o->split),
                             "readout", shn_readout_name(r->decided.readout), "fitted_on", text_json(r->fitted_on), "n_records", (json_int_t)s->n,
                             "n_patients", (json_int_t)s->n_patients, "n_records_in_train", (json_int_t)r->n_in_train, "n_findings_shared",
-                            (json_int_t)s->n_shared, "n_findings_cohort_only", (json_int_t)s->n_cohort_only);
+                            (json_int_t)s->n_shared, "n_findings_cohort_only", (json_int_t)s->n_cohort_only, "n_findings_model_only",
+                            (json_int_t)(s->K - s->n_shared));
     if (!doc) {
+        json_decref(curve);
         json_decref(labels);
         return shn_fail_nomem(err, "eval");
     }
@@ -358,6 +394,7 @@ static shn_status write_document(const run *r, char **json, shn_error *err)
     json_object_set_new(doc, "seed", json_integer((json_int_t)r->o->seed));
     json_object_set_new(doc, "simulated", json_boolean(*shn_cohort_attribute(s->cohort, "simulated") == '1'));
     json_object_set_new(doc, "metrics", metrics_json(&r->result));
+    json_object_set_new(doc, "top_k_curve", curve);
     json_object_set_new(doc, "per_label", labels);
     json_object_set_new(doc, "missed_urgent", missed_json(r));
     json_object_set(doc, "controls", r->controls);

@@ -81,6 +81,7 @@ refused 1 "does not apply" "$shinden" eval "$text" "$dir/c.h5" --split test --re
 refused 2 "needs --split" "$shinden" eval "$text" "$dir/c.h5"
 refused 2 "needs a model and a cohort" "$shinden" eval "$text" --split val
 refused 2 "--readout best" "$shinden" eval "$text" "$dir/c.h5" --split val --readout best
+refused 2 "--wrong" "$shinden" eval "$text" "$dir/c.h5" --split val --wrong
 refused 2 "--bootstrap" "$shinden" eval "$text" "$dir/c.h5" --split val --bootstrap -1
 refused 1 "no_split" "$shinden" eval "$text" "$dir/c.h5" --split nowhere
 refused 1 "not_found" "$shinden" eval "$dir/none.safetensors" "$dir/c.h5" --split val
