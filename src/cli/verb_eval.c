@@ -30,7 +30,8 @@ static void help(void)
          "  --json           the whole result (docs/json.md) instead of the table\n"
          "  --csv FILE       one line per finding;  --html FILE  a page\n"
          "  --bootstrap N    resamples, 1000; 0: no intervals\n"
-         "  --no-controls    without label frequency and the random encoder's probe\n\n"
+         "  --no-controls    without label frequency and the random encoder's probe\n"
+         "  --permute-labels SEED   a control: the split's labels shuffled between patients; every AUROC must be chance\n\n"
          "example: shinden eval run/model.safetensors cohort.h5 --split val");
 }
 
@@ -41,6 +42,7 @@ static int parse(int argc, char **argv, arguments *a)
         { "split", required_argument, NULL, 's' },     { "readout", required_argument, NULL, 'r' }, { "json", no_argument, NULL, 'j' },
         { "csv", required_argument, NULL, 'c' },       { "html", required_argument, NULL, 'p' },    { "bootstrap", required_argument, NULL, 'b' },
         { "seed", required_argument, NULL, 'e' },      { "threads", required_argument, NULL, 't' }, { "no-controls", no_argument, NULL, 'n' },
+        { "permute-labels", required_argument, NULL, 'P' },
         { "help", no_argument, NULL, 'h' },            { NULL, 0, NULL, 0 },
     };
     uint64_t v;
@@ -68,6 +70,9 @@ static int parse(int argc, char **argv, arguments *a)
             a->eval.n_threads = (unsigned)v;
             break;
         case 'n': a->eval.controls = 0; break;
+        case 'P':
+            if (!cli_count("eval", "--permute-labels", optarg, 1, UINT64_MAX / 4, &a->eval.permute_labels)) return 1 + CLI_USAGE;
+            break;
         case 'h': help(); return 1 + CLI_DONE;
         default: return 1 + cli_usage("eval", "%s: unknown flag, or its value is missing", argv[optind - 1]);
         }

@@ -150,13 +150,14 @@ static void fit_probabilities(const shn_scored *raw, const uint8_t *use, column 
 
 /* ---- thresholds ---- */
 
-typedef struct item { float p; uint32_t record; uint8_t label; } item;
+typedef struct item { float p; uint32_t record, finding; uint8_t label; } item;
 
 static int by_probability_down(const void *a, const void *b)
 {
     const item *x = a, *y = b;
     if (x->p != y->p) return x->p > y->p ? -1 : 1;
-    return x->record < y->record ? -1 : x->record > y->record;
+    if (x->record != y->record) return x->record < y->record ? -1 : 1;
+    return x->finding < y->finding ? -1 : x->finding > y->finding;
 }
 
 /** Between the last item that is called positive and the next one; items sorted downwards, n_called >= 1. */
@@ -196,26 +197,36 @@ static float best_f1_cut(const item *items, size_t n, size_t n_pos)
     return cut_after(items, n, best_called);
 }
 
-/** The same for the mean over records of tp / (tp + fp + fn), empty against empty counting 1. */
-static float best_jaccard_cut(const item *items, size_t n, const shn_scored *s, const uint8_t *use, uint32_t *tp, uint32_t *called,
-                              uint32_t *n_true)
+/** What a threshold's value is the mean of: sample F1, sample Jaccard (over records), macro F1 (over findings that have a positive). */
+typedef enum mean_of { MEAN_SAMPLE_F1, MEAN_SAMPLE_JACCARD, MEAN_MACRO_F1 } mean_of;
+
+typedef struct group { uint32_t tp, called, n_true; } group;
+
+static double value_of(const group *g, mean_of what)
+{
+    if (g->called + g->n_true == 0) return 1;               /* empty against empty */
+    if (what == MEAN_SAMPLE_JACCARD) return (double)g->tp / (g->called + g->n_true - g->tp);
+    return 2.0 * g->tp / (g->called + g->n_true);
+}
+
+/** The threshold of the largest mean over groups [n_groups]; a group that takes no part adds the same to every threshold's sum. */
+static float best_mean_cut(const item *items, size_t n, mean_of what, group *groups, size_t n_groups)
 {
     double sum = 0, best = -1;
     size_t best_called = 1;
-    memset(tp, 0, s->n * sizeof *tp);
-    memset(called, 0, s->n * sizeof *called);
-    memset(n_true, 0, s->n * sizeof *n_true);
-    for (size_t i = 0; i < n; i++) n_true[items[i].record] += items[i].label;
-    for (size_t i = 0; i < s->n; i++)
-        if ((!use || use[i]) && n_true[i] == 0) sum += 1;
+    memset(groups, 0, n_groups * sizeof *groups);
+    for (size_t i = 0; i < n; i++) groups[what == MEAN_MACRO_F1 ? items[i].finding : items[i].record].n_true += items[i].label;
+    for (size_t g = 0; g < n_groups; g++) sum += value_of(&groups[g], what);
     for (size_t i = 0; i < n; i++) {
-        const uint32_t r = items[i].record;
-        const double   before = called[r] + n_true[r] == 0 ? 1 : (double)tp[r] / (called[r] + n_true[r] - tp[r]);
-        tp[r] += items[i].label;
-        called[r]++;
-        sum += (double)tp[r] / (called[r] + n_true[r] - tp[r]) - before;
+        group *g = &groups[what == MEAN_MACRO_F1 ? items[i].finding : items[i].record];
+        if (what != MEAN_MACRO_F1 || g->n_true > 0) {
+            const double before = value_of(g, what);
+            g->tp += items[i].label;
+            g->called++;
+            sum += value_of(g, what) - before;
+        }
         if (i + 1 < n && items[i + 1].p == items[i].p) continue;
-        if (sum > best) {
+        if (sum > best + 1e-12) {                           /* not by rounding alone */
             best = sum;
             best_called = i + 1;
         }
@@ -232,7 +243,7 @@ static size_t collect(const shn_scored *p, const uint8_t *use, size_t k0, size_t
         if (use && !use[i]) continue;
         for (size_t k = k0; k < k1; k++) {
             if (!p->known[i * p->K + k]) continue;
-            items[n++] = (item){ p->score[i * p->K + k], (uint32_t)i, p->label[i * p->K + k] };
+            items[n++] = (item){ p->score[i * p->K + k], (uint32_t)i, (uint32_t)k, p->label[i * p->K + k] };
             *n_pos += p->label[i * p->K + k];
         }
     }
@@ -240,11 +251,13 @@ static size_t collect(const shn_scored *p, const uint8_t *use, size_t k0, size_t
     return n;
 }
 
-static void fit_thresholds(const shn_scored *p, const uint8_t *use, const double *prevalence, item *items, uint32_t *counts, shn_calibration *out)
+static void fit_thresholds(const shn_scored *p, const uint8_t *use, const double *prevalence, item *items, group *groups, shn_calibration *out)
 {
     size_t n_pos, n = collect(p, use, 0, p->K, items, &n_pos);
     out->threshold_f1_micro = n_pos ? best_f1_cut(items, n, n_pos) : 0.5f;
-    out->threshold_jaccard = n_pos ? best_jaccard_cut(items, n, p, use, counts, counts + p->n, counts + 2 * p->n) : 0.5f;
+    out->threshold_jaccard = n_pos ? best_mean_cut(items, n, MEAN_SAMPLE_JACCARD, groups, p->n) : 0.5f;
+    out->threshold_f1_sample = n_pos ? best_mean_cut(items, n, MEAN_SAMPLE_F1, groups, p->n) : 0.5f;
+    out->threshold_f1_macro = n_pos ? best_mean_cut(items, n, MEAN_MACRO_F1, groups, p->K) : 0.5f;
     for (size_t k = 0; k < p->K; k++) {
         n = collect(p, use, k, k + 1, items, &n_pos);
         const size_t called = (size_t)lround(prevalence[k] * (double)n);
@@ -259,14 +272,14 @@ shn_status shn_calibration_fit(const shn_scored *raw, const uint8_t *use, const 
     column   c = { .score = shn_alloc(n, sizeof *c.score), .label = shn_alloc(n, 1) };
     float   *p = shn_alloc(n * K, sizeof *p);
     item    *items = shn_alloc(n * K, sizeof *items);
-    uint32_t *counts = shn_alloc(3 * n, sizeof *counts);
+    group    *groups = shn_alloc(n > K ? n : K, sizeof *groups);
     shn_status st = SHN_OK;
-    if (c.score && c.label && p && items && counts) {
+    if (c.score && c.label && p && items && groups) {
         out->fitted = 1;
         fit_probabilities(raw, use, &c, out);
         shn_calibration_apply(out, raw->score, n, K, p);
         const shn_scored probability = { p, raw->label, raw->known, n, K };
-        fit_thresholds(&probability, use, prevalence, items, counts, out);
+        fit_thresholds(&probability, use, prevalence, items, groups, out);
     } else {
         st = shn_fail_nomem(err, "calibrate");
     }
@@ -274,6 +287,6 @@ shn_status shn_calibration_fit(const shn_scored *raw, const uint8_t *use, const 
     free(c.label);
     free(p);
     free(items);
-    free(counts);
+    free(groups);
     return st;
 }

@@ -16,7 +16,7 @@
  *
  *   probability = 1 / (1 + exp(-(slope_k score + intercept_k))); one shared slope >= 0 by maximum likelihood over all known entries,
  *   the intercept of each finding giving back its smoothed prevalence (n_pos + 0.5) / (n_known + 1); own slopes from SHN_OWN_FIT_MIN on
- *   thresholds on that probability: micro-F1 and sample Jaccard each by one value; the quantile at the training prevalence; F1 per
+ *   thresholds on that probability: micro-F1, macro-F1, sample F1 and sample Jaccard each by one value; the quantile at the training prevalence; F1 per
  *   finding, where there are positives enough, else that quantile (tuned on a few positives a threshold only fits noise)
  *
  * @param prevalence  [K] training prevalence of each finding

@@ -14,7 +14,7 @@ enum { PURPOSE_FOLDS = 0x666f6c64 /* "fold" */ };
 static int decisions_alloc(decisions *d, size_t cells)
 {
     memset(d, 0, sizeof *d);
-    float **const all[] = { &d->score, &d->probability, &d->uncalibrated, &d->at_05, &d->at_f1, &d->at_jaccard, &d->at_label, &d->at_prevalence };
+    float **const all[] = { &d->score, &d->probability, &d->uncalibrated, &d->at_05, &d->at_f1, &d->at_f1_macro, &d->at_f1_sample, &d->at_jaccard, &d->at_label, &d->at_prevalence };
     int ok = 1;
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) ok &= (*all[i] = shn_alloc(cells, sizeof(float))) != NULL;
     return ok;
@@ -27,6 +27,8 @@ void decisions_free(decisions *d)
     free(d->uncalibrated);
     free(d->at_05);
     free(d->at_f1);
+    free(d->at_f1_macro);
+    free(d->at_f1_sample);
     free(d->at_jaccard);
     free(d->at_label);
     free(d->at_prevalence);
@@ -41,6 +43,8 @@ static void decide_record(const shn_calibration *c, size_t i, size_t K, decision
         const float  p = d->probability[at];
         d->at_05[at] = p >= 0.5f;
         d->at_f1[at] = p >= (c->fitted ? c->threshold_f1_micro : 0.5f);
+        d->at_f1_macro[at] = p >= (c->fitted ? c->threshold_f1_macro : 0.5f);
+        d->at_f1_sample[at] = p >= (c->fitted ? c->threshold_f1_sample : 0.5f);
         d->at_jaccard[at] = p >= (c->fitted ? c->threshold_jaccard : 0.5f);
         d->at_label[at] = p >= (c->fitted ? c->threshold[k] : 0.5f);
         d->at_prevalence[at] = p >= (c->fitted ? c->threshold_prevalence[k] : 0.5f);

@@ -13,7 +13,7 @@
 typedef struct decisions {
     float *score;                       /* [n][K] what ranks: raw scores of the read-out */
     float *probability, *uncalibrated;  /* [n][K] */
-    float *at_05, *at_f1, *at_jaccard, *at_label, *at_prevalence;   /* [n][K] of 0 and 1 */
+    float *at_05, *at_f1, *at_f1_macro, *at_f1_sample, *at_jaccard, *at_label, *at_prevalence;   /* [n][K] of 0 and 1 */
     int    mixed_readouts;              /* the folds chose different read-outs: score is the cross-fitted log-odds */
     shn_readout readout;                /* the folds' choice, or the first fold's */
 } decisions;

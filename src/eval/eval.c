@@ -11,6 +11,7 @@
 
 #include "base/alloc.h"
 #include "base/fail.h"
+#include "data/permute.h"
 #include "eval/controls.h"
 #include "eval/decide.h"
 #include "eval/evalset.h"
@@ -141,7 +142,8 @@ static summary_input input_of(const run *r, const decisions *d)
 {
     const evalset *s = &r->set;
     return (summary_input){ .n = s->n, .K = s->K, .score = d->score, .probability = d->probability, .uncalibrated = d->uncalibrated,
-                            .label = s->label, .known = s->known, .at_05 = d->at_05, .at_f1 = d->at_f1, .at_jaccard = d->at_jaccard,
+                            .label = s->label, .known = s->known, .at_05 = d->at_05, .at_f1 = d->at_f1, .at_f1_macro = d->at_f1_macro,
+                            .at_f1_sample = d->at_f1_sample, .at_jaccard = d->at_jaccard,
                             .at_label = d->at_label, .at_prevalence = d->at_prevalence, .patient = s->patient, .n_patients = s->n_patients,
                             .n_pos_train = s->model->n_pos, .specific = r->specific, .n_bootstrap = r->o->n_bootstrap, .seed = r->o->seed,
                             .n_threads = r->o->n_threads };
@@ -392,6 +394,7 @@ static shn_status write_document(const run *r, char **json, shn_error *err)
     }
     json_object_set_new(doc, "n_bootstrap", json_integer(r->o->n_bootstrap));
     json_object_set_new(doc, "seed", json_integer((json_int_t)r->o->seed));
+    json_object_set_new(doc, "permuted_labels", json_integer((json_int_t)r->o->permute_labels));
     json_object_set_new(doc, "simulated", json_boolean(*shn_cohort_attribute(s->cohort, "simulated") == '1'));
     json_object_set_new(doc, "metrics", metrics_json(&r->result));
     json_object_set_new(doc, "top_k_curve", curve);
@@ -423,6 +426,8 @@ shn_status shn_eval(const shn_model *m, shn_engine *eng, const shn_cohort *c, co
     run r = { .o = options };
     *json = NULL;
     shn_status st = evalset_open(m, eng, c, options->split, &options->watcher, &r.set, err);
+    if (st == SHN_OK && options->permute_labels)
+        st = shn_permute_labels(r.set.label, r.set.known, r.set.patient, r.set.n, r.set.n_patients, r.set.K, options->permute_labels, err);
     if (st == SHN_OK) st = prepare(&r, m, err);
     if (st == SHN_OK) st = decide(&r, err);
     if (st == SHN_OK) {

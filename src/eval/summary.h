@@ -32,7 +32,7 @@ typedef struct summary_input {
     const float   *probability;         /* [n][K] calibrated */
     const float   *uncalibrated;        /* [n][K] logistic of the raw score */
     const uint8_t *label, *known;       /* [n][K] */
-    const float   *at_05, *at_f1, *at_jaccard, *at_label, *at_prevalence;   /* [n][K] decisions */
+    const float   *at_05, *at_f1, *at_f1_macro, *at_f1_sample, *at_jaccard, *at_label, *at_prevalence;   /* [n][K] decisions */
     const uint32_t *patient;            /* [n] < n_patients */
     size_t         n_patients;
     const uint32_t *n_pos_train;        /* [K] */

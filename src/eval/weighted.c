@@ -149,11 +149,12 @@ static int prepare_hits(weighted *w)
     return 1;
 }
 
-enum { AT_05, AT_F1, AT_JACCARD, AT_LABEL, AT_PREVALENCE };
+enum { AT_05, AT_F1, AT_F1_MACRO, AT_F1_SAMPLE, AT_JACCARD, AT_LABEL, AT_PREVALENCE };
 
 shn_status weighted_prepare(const summary_input *in, weighted *out, shn_error *err)
 {
-    const float *const decided[WEIGHTED_DECISIONS] = { [AT_05] = in->at_05, [AT_F1] = in->at_f1, [AT_JACCARD] = in->at_jaccard,
+    const float *const decided[WEIGHTED_DECISIONS] = { [AT_05] = in->at_05, [AT_F1] = in->at_f1, [AT_F1_MACRO] = in->at_f1_macro,
+                                                       [AT_F1_SAMPLE] = in->at_f1_sample, [AT_JACCARD] = in->at_jaccard,
                                                        [AT_LABEL] = in->at_label, [AT_PREVALENCE] = in->at_prevalence };
     memset(out, 0, sizeof *out);
     out->in = in;
@@ -279,8 +280,8 @@ void weighted_metrics(const weighted *p, const double *weight, double *metric, d
     metric[METRIC_f1_sample_05] = half.sample;
     metric[METRIC_jaccard_sample_05] = half.jaccard_sample;
     metric[METRIC_f1_micro_tuned] = tuned.micro;
-    metric[METRIC_f1_macro_tuned] = tuned.macro;
-    metric[METRIC_f1_sample_tuned] = tuned.sample;
+    metric[METRIC_f1_macro_tuned] = decided(p, AT_F1_MACRO, weight).macro;
+    metric[METRIC_f1_sample_tuned] = decided(p, AT_F1_SAMPLE, weight).sample;
     metric[METRIC_jaccard_micro] = tuned.jaccard_micro;     /* J = F/(2 - F): what is best for micro-F1 is best for it */
     metric[METRIC_jaccard_sample] = decided(p, AT_JACCARD, weight).jaccard_sample;
     metric[METRIC_f1_micro_per_label] = label.micro;

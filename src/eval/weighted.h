@@ -7,7 +7,7 @@
 
 #include "eval/summary.h"
 
-enum { WEIGHTED_DECISIONS = 5, WEIGHTED_HITS = 4 };
+enum { WEIGHTED_DECISIONS = 7, WEIGHTED_HITS = 4 };
 
 /** One decision matrix: cells that are called or true, by finding, and what each record gets. */
 typedef struct weighted_decision {

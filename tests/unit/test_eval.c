@@ -79,17 +79,21 @@ static void test_calibration_gives_back_prevalence_and_truth(void **state)
     free(s);
 }
 
-/** Best micro-F1 and sample Jaccard over all thresholds, by trying each. */
-static void brute_force(const shn_scored *p, double *f1, double *jaccard)
+/** The best of each measure over all thresholds, by trying each. */
+static shn_f1 brute_force(const shn_scored *p)
 {
-    *f1 = *jaccard = 0;
+    shn_f1 best = { 0 };
     for (size_t j = 0; j < p->n * p->K; j++) {
         float threshold[K];
         for (size_t k = 0; k < K; k++) threshold[k] = p->score[j];
         const shn_f1 at = shn_f1_at(p, threshold);
-        if (at.micro > *f1) *f1 = at.micro;
-        if (at.jaccard_sample > *jaccard) *jaccard = at.jaccard_sample;
+        best.micro = fmax(best.micro, at.micro);
+        best.macro = fmax(best.macro, at.macro);
+        best.sample = fmax(best.sample, at.sample);
+        best.jaccard_sample = fmax(best.jaccard_sample, at.jaccard_sample);
+        best.jaccard_micro = fmax(best.jaccard_micro, at.jaccard_micro);
     }
+    return best;
 }
 
 static void test_thresholds_reach_the_optimum(void **state)
@@ -99,16 +103,20 @@ static void test_thresholds_reach_the_optimum(void **state)
     shn_calibration c = { 0 };
     sample *s = make_sample();
     float  *p = shn_alloc(N * K, sizeof *p), threshold[K];
-    double  f1, jaccard;
     const shn_scored raw = view(s, s->score), prob = view(s, p);
     assert_true(shn_calibration_alloc(&c, K));
     assert_ok(shn_calibration_fit(&raw, NULL, s->prevalence, &c, &err));
     shn_calibration_apply(&c, s->score, N, K, p);
-    brute_force(&prob, &f1, &jaccard);
+    const shn_f1 best = brute_force(&prob);
     for (size_t k = 0; k < K; k++) threshold[k] = c.threshold_f1_micro;
-    assert_near(shn_f1_at(&prob, threshold).micro, f1, 1e-12);
+    assert_near(shn_f1_at(&prob, threshold).micro, best.micro, 1e-12);
+    assert_near(shn_f1_at(&prob, threshold).jaccard_micro, best.jaccard_micro, 1e-12);
+    for (size_t k = 0; k < K; k++) threshold[k] = c.threshold_f1_macro;
+    assert_near(shn_f1_at(&prob, threshold).macro, best.macro, 1e-12);
+    for (size_t k = 0; k < K; k++) threshold[k] = c.threshold_f1_sample;
+    assert_near(shn_f1_at(&prob, threshold).sample, best.sample, 1e-12);
     for (size_t k = 0; k < K; k++) threshold[k] = c.threshold_jaccard;
-    assert_near(shn_f1_at(&prob, threshold).jaccard_sample, jaccard, 1e-12);
+    assert_near(shn_f1_at(&prob, threshold).jaccard_sample, best.jaccard_sample, 1e-12);
     for (size_t k = 0; k < K; k++) {
         size_t called = 0, n = 0;
         for (size_t i = 0; i < N; i++) {
@@ -124,8 +132,7 @@ static void test_thresholds_reach_the_optimum(void **state)
             for (size_t j = 0; j < K; j++) alone->known[i * K + j] = s->known[i * K + j] && j == k;
         const shn_scored one = view(alone, p);
         for (size_t j = 0; j < K; j++) threshold[j] = c.threshold[k];
-        brute_force(&one, &f1, &jaccard);
-        assert_near(shn_f1_at(&one, threshold).micro, f1, 1e-12);
+        assert_near(shn_f1_at(&one, threshold).micro, brute_force(&one).micro, 1e-12);
         free(alone);
     }
     assert_true(c.threshold[3] == c.threshold_prevalence[3]);       /* too few positives for one of its own */
@@ -143,7 +150,6 @@ static void test_thresholds_between_neighbouring_floats(void **state)
     shn_calibration c = { 0 };
     float   score[M], p[M], threshold[K];
     uint8_t label[M], known[M];
-    double  f1, jaccard;
     const double prevalence = 0.5;
     const shn_scored raw = { score, label, known, M, 1 }, prob = { p, label, known, M, 1 };
     size_t  n_close = 0;
@@ -158,13 +164,17 @@ static void test_thresholds_between_neighbouring_floats(void **state)
         }
         assert_ok(shn_calibration_fit(&raw, NULL, &prevalence, &c, &err));
         shn_calibration_apply(&c, score, M, 1, p);
-        brute_force(&prob, &f1, &jaccard);
+        const shn_f1 best = brute_force(&prob);
         threshold[0] = c.threshold[0];
-        assert_near(shn_f1_at(&prob, threshold).micro, f1, 1e-12);
+        assert_near(shn_f1_at(&prob, threshold).micro, best.micro, 1e-12);
         threshold[0] = c.threshold_f1_micro;
-        assert_near(shn_f1_at(&prob, threshold).micro, f1, 1e-12);
+        assert_near(shn_f1_at(&prob, threshold).micro, best.micro, 1e-12);
+        threshold[0] = c.threshold_f1_macro;
+        assert_near(shn_f1_at(&prob, threshold).macro, best.macro, 1e-12);
+        threshold[0] = c.threshold_f1_sample;
+        assert_near(shn_f1_at(&prob, threshold).sample, best.sample, 1e-12);
         threshold[0] = c.threshold_jaccard;
-        assert_near(shn_f1_at(&prob, threshold).jaccard_sample, jaccard, 1e-12);
+        assert_near(shn_f1_at(&prob, threshold).jaccard_sample, best.jaccard_sample, 1e-12);
         for (size_t i = 0; i < M; i++)
             for (size_t j = 0; j < M; j++) n_close += nextafterf(p[i], 2) == p[j];
     }
@@ -250,7 +260,8 @@ static void test_bootstrap_repeats_whatever_the_threads(void **state)
     for (size_t i = 0; i < N; i++) patient[i] = (uint32_t)(i / 4);
     assert_ok(decide_with(&none, s->score, N, K, &d, &err));
     summary_input in = { .n = N, .K = K, .score = d.score, .probability = d.probability, .uncalibrated = d.uncalibrated, .label = s->label,
-                         .known = s->known, .at_05 = d.at_05, .at_f1 = d.at_f1, .at_jaccard = d.at_jaccard, .at_label = d.at_label,
+                         .known = s->known, .at_05 = d.at_05, .at_f1 = d.at_f1, .at_f1_macro = d.at_f1_macro,
+                         .at_f1_sample = d.at_f1_sample, .at_jaccard = d.at_jaccard, .at_label = d.at_label,
                          .at_prevalence = d.at_prevalence, .patient = patient, .n_patients = N / 4, .n_pos_train = n_pos,
                          .specific = specific, .n_bootstrap = 200, .seed = 5, .n_threads = 1 };
     assert_ok(summary_make(&in, NULL, &one, &err));
@@ -299,7 +310,8 @@ static judged *make_judged(double noise)
         j->specific[k] = k != 0;
     }
     j->in = (summary_input){ .n = N, .K = K, .score = j->d.score, .probability = j->d.probability, .uncalibrated = j->d.uncalibrated,
-                             .label = j->s->label, .known = j->s->known, .at_05 = j->d.at_05, .at_f1 = j->d.at_f1, .at_jaccard = j->d.at_jaccard,
+                             .label = j->s->label, .known = j->s->known, .at_05 = j->d.at_05, .at_f1 = j->d.at_f1, .at_f1_macro = j->d.at_f1_macro,
+                             .at_f1_sample = j->d.at_f1_sample, .at_jaccard = j->d.at_jaccard,
                              .at_label = j->d.at_label, .at_prevalence = j->d.at_prevalence, .patient = j->patient, .n_patients = N / 2,
                              .n_pos_train = j->n_pos, .specific = j->specific, .n_bootstrap = 300, .seed = 5, .n_threads = 1 };
     return j;
@@ -345,9 +357,9 @@ static void test_compact_lists_give_the_same_metrics(void **state)
         }
         assert_near(metric[METRIC_auroc_macro], macro / n, 1e-12);
         assert_near(metric[METRIC_auroc_macro_10], macro_10 / n_10, 1e-12);
-        const float *const at[5] = { j->d.at_05, j->d.at_f1, j->d.at_jaccard, j->d.at_label, j->d.at_prevalence };
-        shn_f1 f[5];
-        for (int d = 0; d < 5; d++) {
+        const float *const at[7] = { j->d.at_05, j->d.at_f1, j->d.at_jaccard, j->d.at_label, j->d.at_prevalence, j->d.at_f1_macro, j->d.at_f1_sample };
+        shn_f1 f[7];
+        for (int d = 0; d < 7; d++) {
             const shn_scored called = view(j->s, at[d]);
             f[d] = shn_f1_weighted(&called, half, weight);
         }
@@ -356,6 +368,8 @@ static void test_compact_lists_give_the_same_metrics(void **state)
         assert_near(metric[METRIC_f1_sample_05], f[0].sample, 1e-12);
         assert_near(metric[METRIC_jaccard_sample_05], f[0].jaccard_sample, 1e-12);
         assert_near(metric[METRIC_f1_micro_tuned], f[1].micro, 1e-12);
+        assert_near(metric[METRIC_f1_macro_tuned], f[5].macro, 1e-12);
+        assert_near(metric[METRIC_f1_sample_tuned], f[6].sample, 1e-12);
         assert_near(metric[METRIC_jaccard_micro], f[1].jaccard_micro, 1e-12);
         assert_near(metric[METRIC_jaccard_sample], f[2].jaccard_sample, 1e-12);
         assert_near(metric[METRIC_f1_macro_per_label], f[3].macro, 1e-12);

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/random.h"
 #include "data/cohort_writer.h"
+#include "data/permute.h"
 #include "shinden/train.h"
 #include "train/checkpoint.h"
 #include "train/head.h"
