@@ -79,6 +79,13 @@ shn_status shn_train_config_parse(shn_train_config *config, const char *yaml, si
     return st;
 }
 
+/** 1 for words and numbers that YAML cannot take for anything else; settings hold nothing that needs an escape between quotes. */
+static int is_bare(const char *v)
+{
+    static const char word[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-+";
+    return v[0] && !strchr("._-+", v[0]) && v[strspn(v, word)] == '\0';
+}
+
 shn_status shn_train_config_yaml(const shn_train_config *config, int bits_only, char **yaml, shn_error *err)
 {
     size_t size = 0;
@@ -96,9 +103,7 @@ shn_status shn_train_config_yaml(const shn_train_config *config, int bits_only, 
             free(text);
             return st;
         }
-        /* words are quoted where YAML might see something else in them */
-        if (v[0] == '\0' || strpbrk(v, ":,#&*!|>'%@`{}[] ")) fprintf(f, "%s: \"%s\"\n", name, v);
-        else fprintf(f, "%s: %s\n", name, v);
+        fprintf(f, is_bare(v) ? "%s: %s\n" : "%s: \"%s\"\n", name, v);
     }
     if (fclose(f) != 0) {
         free(text);
