@@ -34,7 +34,8 @@ size_t shn_window_start(const shn_input *in, size_t n_valid, size_t w);
 /**
  * Embeds rows of a cohort with all test windows.
  * @param[out] z  [n][n_windows][E] raw encoder outputs
- * Errors  SHN_MISMATCH the cohort's rate differs from the model's (resample at import; message says how), or its leads
+ * A cohort at a higher rate than the model's is resampled row by row, as import would have.
+ * Errors  SHN_MISMATCH the cohort's rate is below the model's (the message says what to do), or its leads differ
  */
 SHN_NODISCARD shn_status shn_embed_cohort(const shn_model *m, shn_engine *eng, const shn_cohort *c, const uint32_t *rows,
                                           size_t n, float *z, const shn_watcher *watcher, shn_error *err);
