@@ -146,6 +146,7 @@ static int parse_gain(const char *s, wfdb_signal *sig, int *has_baseline)
     char *end;
     *has_baseline = 0;
     if (!real(s, &end, &sig->gain)) return 0;
+    if (sig->gain != 0 && !(fabs(sig->gain) >= 1e-9 && fabs(sig->gain) <= 1e12)) return 0;     /* 1 / gain must stay a number */
     if (*end == '(') {
         if (!whole(end + 1, &end, INT32_MIN, INT32_MAX, &sig->baseline) || *end != ')') return 0;
         *has_baseline = 1;

@@ -50,6 +50,10 @@ static shn_status check_formats(const wfdb_header *h, shn_error *err)
 {
     for (size_t i = 0; i < h->n_signals; i++) {
         const wfdb_signal *s = &h->signals[i];
+        /* frames interleave the signals of a file: one that comes back after another file has no stated place in them */
+        for (size_t j = 0; j + 1 < i && strcmp(s->file, "~") != 0; j++)
+            if (strcmp(h->signals[j].file, s->file) == 0 && strcmp(h->signals[i - 1].file, s->file) != 0)
+                return shn_fail(err, SHN_FORMAT, SHN_REASON_BAD_HEADER, "wfdb.header", "signals of %.80s do not stand together", s->file);
         if (s->format == 508 || s->format == 516 || s->format == 524)
             return shn_fail(err, SHN_UNSUPPORTED, SHN_REASON_UNSUPPORTED, "wfdb.header", "signal %zu is FLAC (format %d), which is not read yet", i, s->format);
         if (s->format != 0 && !wfdb_format_known(s->format))
