@@ -8,7 +8,7 @@ n=${1:-1000}
 shinden=build/release/shinden
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
-steps=120
+steps=260
 for factor in 1 20; do
   $shinden simulate -n $((n * factor)) --fs 100 --seed 1 -o "$out/sim$factor" >&2
   $shinden import --map "$out/sim$factor/mapping.yaml" "$out/sim$factor" -o "$out/$factor.h5" >&2
@@ -22,8 +22,8 @@ for factor in 1 20; do
     sleep 0.02
   done
   wait $pid || true
-  rate=$(tail -n 200 "$out/run$factor/log.jsonl" | sed -n 's/.*"records_per_s": *\([0-9.]*\).*/\1/p' | sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }')
+  rate=$(tail -n 200 "$out/run$factor/log.jsonl" | sed -n 's/.*"records_per_second": *\([0-9.]*\).*/\1/p' | sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }')
   echo "$factor $peak $rate $(( ($(date +%s%N) - started) / 1000000 ))" >> "$out/rows"
-  printf 'cohort of %d records: peak anonymous memory %.1f MB, %s records/s (median of the logged steps)\n' $((n * factor)) "$(awk "BEGIN { print $peak / 1024 }")" "$rate"
+  printf 'cohort of %d records: peak anonymous memory %.1f MB, %s records/s (median of the epochs)\n' $((n * factor)) "$(awk "BEGIN { print $peak / 1024 }")" "$rate"
 done
 awk 'NR == 1 { p = $2; r = $3 } NR == 2 { printf "ratio large : small  memory %.3f, records/s %.3f\n", $2 / p, $3 / r; exit !($2 / p <= 1.05) }' "$out/rows"
