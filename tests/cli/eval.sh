@@ -92,6 +92,6 @@ refused 1 "gone" "$shinden" eval "$text" "$dir/c.h5" --split val --bootstrap 0 -
 if [ -w /dev/full ]; then
     "$shinden" eval "$text" "$dir/c.h5" --split test --bootstrap 0 --no-controls --json > /dev/full 2> "$dir/err" && fail "a full disk was not noticed"
 fi
-"$shinden" import --map "$dir/sim/mapping.yaml" -o "$dir/other.h5" > /dev/null
+"$shinden" import --map "$dir/sim/mapping.yaml" --fs 50 -o "$dir/other.h5" > /dev/null      # a higher rate is resampled (same_path.sh), a lower one refused
 refused 1 "fs_mismatch" "$shinden" eval "$text" "$dir/other.h5" --split val
 echo "eval.sh: passed"
