@@ -4,6 +4,7 @@
  * for by role and layer, so that the forward pass knows neither format. Files are mapped, never copied, and treated
  * as hostile: every tensor's place, type and shape is checked against the configuration before anything is handed out.
  *
+ * Mapped files must not be shortened while a model is open: the system ends a program that reads past a file's end.
  * The matrix that predicts tokens is never needed for embeddings; it is neither required nor handed out.
  */
 #ifndef SHN_TEXT_WEIGHTS_H
@@ -62,10 +63,7 @@ typedef struct shn_lm_config {
     int add_bos, add_eos;       /**< 1, 0, or -1 where the file does not say (a folder's tokenizer.json does) */
 } shn_lm_config;
 
-/**
- * Tensor roles: X(name, GGUF name, Llama/Qwen3 name, BERT name) of the per-layer and the global tensors. A weight of a
- * linear map is [out][in] row-major: y = W x + b. What a family does not have is NULL in shn_weights_tensor().
- */
+/** Tensor roles. A linear map's weight is [out][in] row-major: y = W x + b. What a family does not have is NULL in shn_weights_tensor(). */
 typedef enum shn_w_role {
     /* global; layer is ignored */
     SHN_W_TOKEN_EMBD,           /* [vocab][width], always there */
