@@ -15,7 +15,8 @@
 
 enum { U8, I8, U16, I16, U32, I32, F32, BOOL, STRING, ARRAY, U64, I64, F64, N_VALUE_TYPES };
 static const uint8_t     value_bytes[N_VALUE_TYPES] = { 1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8 };
-static const char *const value_names[N_VALUE_TYPES] = { "u8", "i8", "u16", "i16", "u32", "i32", "f32", "bool", "string", "array", "u64", "i64", "f64" };
+static const char *const value_names[N_VALUE_TYPES] = { "u8", "i8", "u16", "i16", "u32", "i32", "f32", "bool", "string", "array", "u64",
+                                                       "i64", "f64" };
 
 typedef struct key_value {
     char          *name;
@@ -81,7 +82,8 @@ static shn_status take_name(cursor *c, const char *what, char **name)
     shn_gguf_string s;
     const shn_status st = take_string(c, SHN_GGUF_NAME_MAX, what, &s);
     if (st != SHN_OK) return st;
-    if (s.n == 0 || memchr(s.bytes, 0, s.n)) return shn_fail(c->err, SHN_FORMAT, SHN_REASON_BAD_HEADER, "gguf.header", "%s is empty or holds a NUL byte", what);
+    if (s.n == 0 || memchr(s.bytes, 0, s.n)) return shn_fail(c->err, SHN_FORMAT, SHN_REASON_BAD_HEADER, "gguf.header",
+                                                             "%s is empty or holds a NUL byte", what);
     *name = shn_strndup(s.bytes, s.n);
     return *name ? SHN_OK : shn_fail_nomem(c->err, "gguf.header");
 }
@@ -95,7 +97,8 @@ static shn_status take_array(cursor *c, key_value *kv)
     if (kv->element == ARRAY)
         return shn_fail(c->err, SHN_UNSUPPORTED, SHN_REASON_UNSUPPORTED, "gguf.header", "key '%.80s': an array of arrays is not read", kv->name);
     if (kv->count > SHN_GGUF_ARRAY_MAX)
-        return shn_fail(c->err, SHN_RANGE, SHN_REASON_LIMIT, "gguf.header", "key '%.80s': %" PRIu64 " elements, at most %" PRIu64, kv->name, kv->count, SHN_GGUF_ARRAY_MAX);
+        return shn_fail(c->err, SHN_RANGE, SHN_REASON_LIMIT, "gguf.header", "key '%.80s': %" PRIu64 " elements, at most %" PRIu64, kv->name,
+                        kv->count, SHN_GGUF_ARRAY_MAX);
     kv->data = c->p;
     if (kv->element != STRING) {
         const uint64_t n = kv->count * value_bytes[kv->element];       /* no overflow: the count is limited */
@@ -177,10 +180,12 @@ static shn_status take_tensor(cursor *c, shn_gguf_tensor *t, uint64_t *offset)
     if (!take_u32(c, &t->type) || !take_u64(c, offset)) return truncated(c, t->name);
     const shn_w_type_info *type = shn_w_type_find(t->type);
     if (!type)
-        return shn_fail(c->err, SHN_UNSUPPORTED, SHN_REASON_UNSUPPORTED, "gguf.header", "tensor '%.80s': type number %" PRIu32 " is not known here", t->name, t->type);
+        return shn_fail(c->err, SHN_UNSUPPORTED, SHN_REASON_UNSUPPORTED, "gguf.header",
+                        "tensor '%.80s': type number %" PRIu32 " is not known here", t->name, t->type);
     const size_t cols = t->shape[t->rank - 1];
     if (cols % type->block_values != 0)
-        return shn_fail(c->err, SHN_FORMAT, SHN_REASON_BAD_HEADER, "gguf.header", "tensor '%.80s': rows of %zu values are no whole blocks of %" PRIu32 " (%s)",
+        return shn_fail(c->err, SHN_FORMAT, SHN_REASON_BAD_HEADER, "gguf.header",
+                        "tensor '%.80s': rows of %zu values are no whole blocks of %" PRIu32 " (%s)",
                         t->name, cols, type->block_values, type->name);
     if (__builtin_mul_overflow((size_t)(n_elements / type->block_values), (size_t)type->block_bytes, &t->n_bytes))
         return bad(c->err, SHN_REASON_BAD_HEADER, "tensor", t->name, "size overflows");
@@ -231,7 +236,8 @@ static shn_status place_tensors(shn_gguf *g, const uint64_t *offsets, const uint
             return bad(err, SHN_REASON_BAD_HEADER, "tensor", g->tensors[i].name, "overlaps another tensor");
     qsort(g->tensors, g->n_tensors, sizeof *g->tensors, by_name);
     for (size_t i = 1; i < g->n_tensors; i++)
-        if (strcmp(g->tensors[i - 1].name, g->tensors[i].name) == 0) return bad(err, SHN_REASON_BAD_HEADER, "tensor", g->tensors[i].name, "stands twice");
+        if (strcmp(g->tensors[i - 1].name, g->tensors[i].name) == 0) return bad(err, SHN_REASON_BAD_HEADER, "tensor", g->tensors[i].name,
+                                                                                "stands twice");
     return SHN_OK;
 }
 
@@ -245,11 +251,13 @@ static shn_status check_magic(cursor *c, uint64_t *n_tensors, uint64_t *n_keys)
     c->p += 4;
     if (!take_u32(c, &version)) return truncated(c, "the version");
     if (version != 3)
-        return shn_fail(c->err, SHN_UNSUPPORTED, SHN_REASON_UNSUPPORTED, "gguf.header", "GGUF version %" PRIu32 "%s; only 3 is read: convert the model again",
+        return shn_fail(c->err, SHN_UNSUPPORTED, SHN_REASON_UNSUPPORTED, "gguf.header",
+                        "GGUF version %" PRIu32 "%s; only 3 is read: convert the model again",
                         version, version == 3u << 24 ? " (big-endian)" : "");
     if (!take_u64(c, n_tensors) || !take_u64(c, n_keys)) return truncated(c, "the counts");
     if (*n_tensors > SHN_GGUF_TENSORS_MAX || *n_keys > SHN_GGUF_KEYS_MAX)
-        return shn_fail(c->err, SHN_RANGE, SHN_REASON_LIMIT, "gguf.header", "%" PRIu64 " tensors and %" PRIu64 " keys, at most %d and %d", *n_tensors, *n_keys,
+        return shn_fail(c->err, SHN_RANGE, SHN_REASON_LIMIT, "gguf.header", "%" PRIu64 " tensors and %" PRIu64 " keys, at most %d and %d",
+                        *n_tensors, *n_keys,
                         SHN_GGUF_TENSORS_MAX, SHN_GGUF_KEYS_MAX);
     return SHN_OK;
 }
@@ -263,7 +271,8 @@ static shn_status parse(const uint8_t *bytes, size_t n_bytes, shn_gguf *g, uint6
     if (st == SHN_OK) st = take_tensors(&c, g, n_tensors, offsets);
     if (st == SHN_OK) st = shn_gguf_uint(g, "general.alignment", SHN_GGUF_ALIGNMENT_MAX, &alignment, err);
     if (st != SHN_OK) return st;
-    if (alignment < 8 || (alignment & (alignment - 1)) != 0) return bad(err, SHN_REASON_BAD_VALUE, "key", "general.alignment", "not a power of two from 8 on");
+    if (alignment < 8 || (alignment & (alignment - 1)) != 0) return bad(err, SHN_REASON_BAD_VALUE, "key", "general.alignment",
+                                                                        "not a power of two from 8 on");
     const size_t at = (size_t)(c.p - bytes), padding = (size_t)((alignment - at % alignment) % alignment);
     if (left(&c) < padding) {           /* a file without data need not be padded */
         if (n_tensors) return truncated(&c, "the padding before the data");
@@ -320,7 +329,8 @@ static const key_value *find_key(const shn_gguf *g, const char *name)
 
 static shn_status wrong_kind(const key_value *kv, const char *expected, shn_error *err)
 {
-    return shn_fail(err, SHN_FORMAT, SHN_REASON_BAD_VALUE, "gguf.key", "key '%.80s' is %s%s, %s expected", kv->name, kv->type == ARRAY ? "an array of " : "",
+    return shn_fail(err, SHN_FORMAT, SHN_REASON_BAD_VALUE, "gguf.key", "key '%.80s' is %s%s, %s expected", kv->name,
+                    kv->type == ARRAY ? "an array of " : "",
                     value_names[kv->type == ARRAY ? kv->element : kv->type], expected);
 }
 
@@ -443,7 +453,8 @@ static shn_status read_per_token(const shn_gguf *g, const char *key, uint32_t el
     if (kv->type != ARRAY || (kv->element != element && !(element == I32 && kv->element == U32)))
         return wrong_kind(kv, element == F32 ? "an array of f32" : "an array of i32", err);
     if (kv->count != n_tokens)
-        return shn_fail(err, SHN_FORMAT, SHN_REASON_BAD_VALUE, "gguf.vocab", "key '%s' has %" PRIu64 " values for %zu tokens", key, kv->count, n_tokens);
+        return shn_fail(err, SHN_FORMAT, SHN_REASON_BAD_VALUE, "gguf.vocab", "key '%s' has %" PRIu64 " values for %zu tokens", key,
+                        kv->count, n_tokens);
     *out = shn_alloc(n_tokens, 4);
     if (!*out) return shn_fail_nomem(err, "gguf.vocab");
     memcpy(*out, kv->data, n_tokens * 4);

@@ -46,7 +46,8 @@ static int model_find(void *state, const char *name, shn_raw_tensor *t, shn_erro
         if (!g) continue;
         const shn_w_type_info *type = shn_w_type_find(g->type);
         if (!type->expands) {
-            shn_fail(err, SHN_UNSUPPORTED, SHN_REASON_UNSUPPORTED, "gguf.type", "tensor '%.80s' is of type %s, which is not read; take a Q4_K_M, Q8_0 or BF16 file", name, type->name);
+            shn_fail(err, SHN_UNSUPPORTED, SHN_REASON_UNSUPPORTED, "gguf.type",
+                     "tensor '%.80s' is of type %s, which is not read; take a Q4_K_M, Q8_0 or BF16 file", name, type->name);
             return -1;
         }
         *t = (shn_raw_tensor){ .name = g->name, .type = (shn_w_type)g->type, .rank = g->rank, .data = g->data, .n_bytes = g->n_bytes };
@@ -122,7 +123,8 @@ static void demand_size(reader *r, const char *tail, size_t only)
     size_t v = only;
     read_size(r, tail, &v, 0);
     if (r->st == SHN_OK && v != only)
-        r->st = shn_fail(r->err, SHN_UNSUPPORTED, SHN_REASON_UNSUPPORTED, "gguf.config", "key '%s' is %zu, only %zu is computed here", arch_key(r, tail), v, only);
+        r->st = shn_fail(r->err, SHN_UNSUPPORTED, SHN_REASON_UNSUPPORTED, "gguf.config", "key '%s' is %zu, only %zu is computed here",
+                         arch_key(r, tail), v, only);
 }
 
 static void demand_bool(reader *r, const char *tail, int only)
@@ -130,7 +132,8 @@ static void demand_bool(reader *r, const char *tail, int only)
     int v = only;
     if (r->st == SHN_OK) r->st = shn_gguf_bool(r->g, arch_key(r, tail), &v, r->err);
     if (r->st == SHN_OK && v != only)
-        r->st = shn_fail(r->err, SHN_UNSUPPORTED, SHN_REASON_UNSUPPORTED, "gguf.config", "key '%s' is %s, which this program does not compute", arch_key(r, tail), v ? "true" : "false");
+        r->st = shn_fail(r->err, SHN_UNSUPPORTED, SHN_REASON_UNSUPPORTED, "gguf.config",
+                         "key '%s' is %s, which this program does not compute", arch_key(r, tail), v ? "true" : "false");
 }
 
 /** Scaling by rope_freqs.weight is done; the kinds that a key announces are not. */
@@ -139,7 +142,8 @@ static void refuse_scaling(reader *r)
     shn_gguf_string s = { 0 };
     if (r->st == SHN_OK) r->st = shn_gguf_text(r->g, arch_key(r, "rope.scaling.type"), &s, r->err);
     if (r->st == SHN_OK && s.bytes && !(s.n == 4 && memcmp(s.bytes, "none", 4) == 0))
-        r->st = shn_fail(r->err, SHN_UNSUPPORTED, SHN_REASON_UNSUPPORTED, "gguf.config", "key '%s' is '%.*s'; only the llama3 kind (rope_freqs.weight) is computed", arch_key(r, "rope.scaling.type"),
+        r->st = shn_fail(r->err, SHN_UNSUPPORTED, SHN_REASON_UNSUPPORTED, "gguf.config",
+                         "key '%s' is '%.*s'; only the llama3 kind (rope_freqs.weight) is computed", arch_key(r, "rope.scaling.type"),
                          s.n < 40 ? (int)s.n : 40, s.bytes);
     if (r->st == SHN_OK && shn_gguf_has(r->g, arch_key(r, "rope.scale_linear")))
         r->st = shn_fail(r->err, SHN_UNSUPPORTED, SHN_REASON_UNSUPPORTED, "gguf.config", "key '%s': linear rope scaling is not computed", r->key);
@@ -156,7 +160,8 @@ static void read_heads(reader *r, shn_lm_config *c)
         return;
     }
     if (r->st == SHN_OK && !shn_gguf_has(r->g, arch_key(r, "attention.key_length")) && c->width % c->n_heads != 0) {
-        r->st = shn_fail(r->err, SHN_FORMAT, SHN_REASON_BAD_VALUE, "gguf.config", "width %zu is no multiple of %zu heads and '%s' is missing", c->width, c->n_heads, r->key);
+        r->st = shn_fail(r->err, SHN_FORMAT, SHN_REASON_BAD_VALUE, "gguf.config",
+                         "width %zu is no multiple of %zu heads and '%s' is missing", c->width, c->n_heads, r->key);
         return;
     }
     c->head_size = r->st == SHN_OK ? c->width / c->n_heads : 0;
@@ -164,7 +169,8 @@ static void read_heads(reader *r, shn_lm_config *c)
     value_size = c->head_size;
     read_size(r, "attention.value_length", &value_size, 0);
     if (r->st == SHN_OK && value_size != c->head_size)
-        r->st = shn_fail(r->err, SHN_UNSUPPORTED, SHN_REASON_UNSUPPORTED, "gguf.config", "keys of %zu and values of %zu per head: only equal sizes are computed", c->head_size, value_size);
+        r->st = shn_fail(r->err, SHN_UNSUPPORTED, SHN_REASON_UNSUPPORTED, "gguf.config",
+                         "keys of %zu and values of %zu per head: only equal sizes are computed", c->head_size, value_size);
 }
 
 static void read_causal(reader *r, shn_lm_config *c)
@@ -196,13 +202,15 @@ static void read_pooling(reader *r, shn_lm_config *c)
     read_size(r, "pooling_type", &pooling, 0);
     if (r->st != SHN_OK) return;
     if (pooling > SHN_LM_POOL_LAST)
-        r->st = shn_fail(r->err, SHN_UNSUPPORTED, SHN_REASON_UNSUPPORTED, "gguf.config", "key '%s' is %zu (a reranker has 4): 0 to 3 give embeddings", r->key, pooling);
+        r->st = shn_fail(r->err, SHN_UNSUPPORTED, SHN_REASON_UNSUPPORTED, "gguf.config",
+                         "key '%s' is %zu (a reranker has 4): 0 to 3 give embeddings", r->key, pooling);
     else c->pooling = (shn_lm_pooling)pooling;
 }
 
 static shn_status read_arch(const shn_gguf *g, char arch[32], shn_lm_config *c, shn_error *err)
 {
-    static const struct { const char *name; shn_lm_family family; } known[] = { { "llama", SHN_LM_LLAMA }, { "qwen3", SHN_LM_QWEN3 }, { "bert", SHN_LM_BERT } };
+    static const struct { const char *name; shn_lm_family family; } known[] = { { "llama", SHN_LM_LLAMA }, { "qwen3", SHN_LM_QWEN3 },
+                                                                               { "bert", SHN_LM_BERT } };
     shn_gguf_string s = { 0 };
     const shn_status st = shn_gguf_text(g, "general.architecture", &s, err);
     if (st != SHN_OK) return st;
@@ -213,7 +221,8 @@ static shn_status read_arch(const shn_gguf *g, char arch[32], shn_lm_config *c, 
             c->family = known[i].family;
             return SHN_OK;
         }
-    return shn_fail(err, SHN_UNSUPPORTED, SHN_REASON_UNSUPPORTED, "gguf.config", "architecture '%s' is not computed here; llama, qwen3 and bert are", arch);
+    return shn_fail(err, SHN_UNSUPPORTED, SHN_REASON_UNSUPPORTED, "gguf.config",
+                    "architecture '%s' is not computed here; llama, qwen3 and bert are", arch);
 }
 
 static shn_status read_config(const gguf_model *m, shn_lm_config *c, shn_error *err)
@@ -234,13 +243,15 @@ static shn_status read_config(const gguf_model *m, shn_lm_config *c, shn_error *
 
     const int found = model_find((void *)(uintptr_t)m, "token_embd.weight", &t, err);
     if (found < 0) return SHN_UNSUPPORTED;
-    if (!found || t.rank != 2) return shn_fail(err, SHN_MISMATCH, SHN_REASON_MODEL_MISMATCH, "gguf.config", "tensor 'token_embd.weight' is missing or no matrix");
+    if (!found || t.rank != 2) return shn_fail(err, SHN_MISMATCH, SHN_REASON_MODEL_MISMATCH, "gguf.config",
+                                               "tensor 'token_embd.weight' is missing or no matrix");
     c->vocab = t.shape[0];
     size_t said = c->vocab;
     read_size(&r, "vocab_size", &said, 0);
     if (r.st != SHN_OK) return r.st;
     if (said != c->vocab)
-        return shn_fail(err, SHN_MISMATCH, SHN_REASON_MODEL_MISMATCH, "gguf.config", "key '%s.vocab_size' is %zu, token_embd.weight has %zu rows", arch, said, c->vocab);
+        return shn_fail(err, SHN_MISMATCH, SHN_REASON_MODEL_MISMATCH, "gguf.config",
+                        "key '%s.vocab_size' is %zu, token_embd.weight has %zu rows", arch, said, c->vocab);
     c->tied = 1;
     for (size_t i = 0; i < m->n_parts; i++) c->tied &= shn_gguf_find(m->parts[i], "output.weight") == NULL;
     if (m->vocab) {
@@ -269,7 +280,8 @@ static shn_status read_divisors(const gguf_model *m, const shn_lm_config *c, flo
         if (!(isfinite((*out)[i]) && (*out)[i] > 0.0f)) {
             free(*out);
             *out = NULL;
-            return shn_fail(err, SHN_FORMAT, SHN_REASON_BAD_VALUE, "gguf.config", "tensor 'rope_freqs.weight': value %zu is not a positive number", i);
+            return shn_fail(err, SHN_FORMAT, SHN_REASON_BAD_VALUE, "gguf.config",
+                            "tensor 'rope_freqs.weight': value %zu is not a positive number", i);
         }
     return SHN_OK;
 }
@@ -348,10 +360,12 @@ static shn_status check_part(const shn_gguf *g, size_t part, size_t n_parts, shn
     if (st != SHN_OK) return st;
     if (count == 0) count = 1;
     if (count != n_parts && n_parts == 1)
-        return shn_fail(err, SHN_FORMAT, SHN_REASON_BAD_VALUE, "gguf.split", "is one of %" PRIu64 " parts, but not named NAME-%05" PRIu64 "-of-%05" PRIu64 ".gguf; give it its name again",
+        return shn_fail(err, SHN_FORMAT, SHN_REASON_BAD_VALUE, "gguf.split",
+                        "is one of %" PRIu64 " parts, but not named NAME-%05" PRIu64 "-of-%05" PRIu64 ".gguf; give it its name again",
                         count, no + 1, count);
     if (count != n_parts || no != part)
-        return shn_fail(err, SHN_FORMAT, SHN_REASON_BAD_VALUE, "gguf.split", "is part %" PRIu64 " of %" PRIu64 " inside, but its name says %zu of %zu", no + 1, count, part + 1, n_parts);
+        return shn_fail(err, SHN_FORMAT, SHN_REASON_BAD_VALUE, "gguf.split",
+                        "is part %" PRIu64 " of %" PRIu64 " inside, but its name says %zu of %zu", no + 1, count, part + 1, n_parts);
     return SHN_OK;
 }
 
@@ -375,12 +389,14 @@ static shn_status check_whole(gguf_model *m, shn_error *err)
     shn_status st = shn_gguf_uint(m->parts[0], "split.tensors.count", INT32_MAX, &total, err);
     if (st != SHN_OK) return st;
     if (total != model_count(m))
-        return shn_fail(err, SHN_FORMAT, SHN_REASON_BAD_VALUE, "gguf.split", "%zu tensors in all parts, key 'split.tensors.count' says %" PRIu64, model_count(m), total);
+        return shn_fail(err, SHN_FORMAT, SHN_REASON_BAD_VALUE, "gguf.split",
+                        "%zu tensors in all parts, key 'split.tensors.count' says %" PRIu64, model_count(m), total);
     for (size_t a = 1; a < m->n_parts; a++)
         for (size_t i = 0; i < shn_gguf_count(m->parts[a]); i++)
             for (size_t b = 0; b < a; b++)
                 if (shn_gguf_find(m->parts[b], shn_gguf_at(m->parts[a], i)->name))
-                    return shn_fail(err, SHN_FORMAT, SHN_REASON_BAD_HEADER, "gguf.split", "tensor '%.80s' stands in parts %zu and %zu", shn_gguf_at(m->parts[a], i)->name, b + 1, a + 1);
+                    return shn_fail(err, SHN_FORMAT, SHN_REASON_BAD_HEADER, "gguf.split", "tensor '%.80s' stands in parts %zu and %zu",
+                                    shn_gguf_at(m->parts[a], i)->name, b + 1, a + 1);
     return SHN_OK;
 }
 
@@ -390,7 +406,8 @@ shn_status shn_source_gguf(const char *path, shn_lm_config *config, shn_source *
     size_t      n_stem = 0;
     unsigned    n_parts = 1;
     const int   split = split_name(path, &n_stem, &n_parts);
-    if (n_parts > SHN_LM_SHARDS_MAX) return shn_fail(err, SHN_RANGE, SHN_REASON_LIMIT, "gguf.split", "%s: %u parts, at most %d", path, n_parts, SHN_LM_SHARDS_MAX);
+    if (n_parts > SHN_LM_SHARDS_MAX) return shn_fail(err, SHN_RANGE, SHN_REASON_LIMIT, "gguf.split", "%s: %u parts, at most %d", path,
+                                                     n_parts, SHN_LM_SHARDS_MAX);
     shn_status st = model_new(n_parts, 1, &m, err);
     if (st != SHN_OK) return st;
     for (size_t i = 0; st == SHN_OK && i < n_parts; i++) {

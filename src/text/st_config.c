@@ -20,7 +20,8 @@ typedef struct reader { json_t *root; shn_status st; shn_error *err; } reader;
 static void fail(reader *r, shn_status st, const char *key, const char *what)
 {
     if (r->st == SHN_OK)
-        r->st = shn_fail(r->err, st, st == SHN_UNSUPPORTED ? SHN_REASON_UNSUPPORTED : SHN_REASON_BAD_VALUE, "model.config", "config.json: key '%s' %s", key, what);
+        r->st = shn_fail(r->err, st, st == SHN_UNSUPPORTED ? SHN_REASON_UNSUPPORTED : SHN_REASON_BAD_VALUE, "model.config",
+                         "config.json: key '%s' %s", key, what);
 }
 
 /** NULL for an absent key and for null. */
@@ -35,7 +36,8 @@ static void read_size(reader *r, const char *key, size_t *out, int needed)
     json_t *v = get(r, key);
     if (!v) {
         if (needed) fail(r, SHN_FORMAT, key, "is missing");
-    } else if (!json_is_integer(v) || json_integer_value(v) < 0 || json_integer_value(v) > UINT32_MAX) fail(r, SHN_FORMAT, key, "is not a whole number");
+    } else if (!json_is_integer(v) || json_integer_value(v) < 0 || json_integer_value(v) > UINT32_MAX) fail(r, SHN_FORMAT, key,
+                                                                                                            "is not a whole number");
     else *out = (size_t)json_integer_value(v);
 }
 
@@ -55,7 +57,8 @@ static void read_id(reader *r, const char *key, int *out)
     *out = -1;
     if (json_is_array(v)) v = json_array_get(v, 0);
     if (!v) return;
-    if (!json_is_integer(v) || json_integer_value(v) < -1 || json_integer_value(v) >= (json_int_t)SHN_LM_VOCAB_MAX) fail(r, SHN_FORMAT, key, "is not a token id");
+    if (!json_is_integer(v) || json_integer_value(v) < -1 || json_integer_value(v) >= (json_int_t)SHN_LM_VOCAB_MAX) fail(r, SHN_FORMAT, key,
+                                                                                                                         "is not a token id");
     else *out = (int)json_integer_value(v);
 }
 
@@ -65,7 +68,8 @@ static void demand_bool(reader *r, const char *key, int only)
     json_t *v = get(r, key);
     if (!v) return;
     if (!json_is_boolean(v)) fail(r, SHN_FORMAT, key, "is not true or false");
-    else if (json_is_true(v) != only) fail(r, SHN_UNSUPPORTED, key, only ? "is false, which this program does not compute" : "is true, which this program does not compute");
+    else if (json_is_true(v) != only) fail(r, SHN_UNSUPPORTED, key,
+                                           only ? "is false, which this program does not compute" : "is true, which this program does not compute");
 }
 
 static void demand_number(reader *r, const char *key, double only, const char *what)
@@ -78,7 +82,9 @@ static void demand_number(reader *r, const char *key, double only, const char *w
 static void read_activation(reader *r, shn_lm_config *c)
 {
     static const struct { const char *name; shn_lm_activation activation; } known[] = {
-        { "silu", SHN_LM_SILU }, { "swish", SHN_LM_SILU }, { "gelu", SHN_LM_GELU }, { "gelu_new", SHN_LM_GELU_TANH }, { "gelu_pytorch_tanh", SHN_LM_GELU_TANH },
+        { "silu", SHN_LM_SILU }, { "swish", SHN_LM_SILU }, { "gelu",
+                                                            SHN_LM_GELU }, { "gelu_new",
+                                                                            SHN_LM_GELU_TANH }, { "gelu_pytorch_tanh", SHN_LM_GELU_TANH },
     };
     const char *name = json_string_value(get(r, "hidden_act"));
     if (!name) {
@@ -185,7 +191,8 @@ static void read_heads(reader *r, shn_lm_config *c)
     if (r->st != SHN_OK) return;
     c->head_size = c->width / c->n_heads;
     read_size(r, "head_dim", &c->head_size, c->family == SHN_LM_QWEN3);     /* width / heads is wrong for Qwen3's small models */
-    if (!get(r, "head_dim") && c->width % c->n_heads != 0) fail(r, SHN_FORMAT, "hidden_size", "is no multiple of num_attention_heads, and head_dim is missing");
+    if (!get(r, "head_dim") && c->width % c->n_heads != 0) fail(r, SHN_FORMAT, "hidden_size",
+                                                                "is no multiple of num_attention_heads, and head_dim is missing");
 }
 
 static void refuse_sliding(reader *r)
@@ -195,7 +202,8 @@ static void refuse_sliding(reader *r)
     demand_bool(r, "use_sliding_window", 0);
     if (!json_is_array(types)) return;
     json_array_foreach(types, i, type)
-        if (!json_is_string(type) || strcmp(json_string_value(type), "full_attention") != 0) fail(r, SHN_UNSUPPORTED, "layer_types", "names layers other than full_attention");
+        if (!json_is_string(type) || strcmp(json_string_value(type),
+                                            "full_attention") != 0) fail(r, SHN_UNSUPPORTED, "layer_types", "names layers other than full_attention");
 }
 
 static void read_causal(reader *r, shn_lm_config *c, float **divisor)
@@ -215,7 +223,8 @@ static void read_bidirectional(reader *r, shn_lm_config *c)
     read_heads(r, c);
     read_number(r, r->root, "layer_norm_eps", &c->norm_eps, 1);
     read_size(r, "max_position_embeddings", &c->max_positions, 1);
-    if (kind && (!json_is_string(kind) || strcmp(json_string_value(kind), "absolute") != 0)) fail(r, SHN_UNSUPPORTED, "position_embedding_type", "is not absolute");
+    if (kind && (!json_is_string(kind) || strcmp(json_string_value(kind),
+                                                 "absolute") != 0)) fail(r, SHN_UNSUPPORTED, "position_embedding_type", "is not absolute");
     demand_bool(r, "is_decoder", 0);
     if (c->activation == SHN_LM_SILU) fail(r, SHN_UNSUPPORTED, "hidden_act", "is silu; this model_type is computed with gelu");
     if (c->n_kv_heads != c->n_heads) fail(r, SHN_UNSUPPORTED, "num_key_value_heads", "differs from num_attention_heads in a bidirectional model");
@@ -231,7 +240,8 @@ static void read_bidirectional(reader *r, shn_lm_config *c)
 static void read_all(reader *r, shn_lm_config *c, float **divisor)
 {
     read_family(r, c);
-    if (get(r, "quantization_config")) fail(r, SHN_UNSUPPORTED, "quantization_config", "is there: quantised safetensors are not read; take the plain model or a GGUF file");
+    if (get(r, "quantization_config")) fail(r, SHN_UNSUPPORTED, "quantization_config",
+                                            "is there: quantised safetensors are not read; take the plain model or a GGUF file");
     read_size(r, "num_hidden_layers", &c->n_layers, 1);
     read_size(r, "hidden_size", &c->width, 1);
     read_size(r, "intermediate_size", &c->ffn, 1);
@@ -258,7 +268,8 @@ shn_status shn_st_config_parse(const uint8_t *bytes, size_t n_bytes, shn_lm_conf
         return shn_fail(err, SHN_RANGE, SHN_REASON_LIMIT, "model.config", "config.json of %zu bytes, at most %zu", n_bytes, SHN_ST_CONFIG_MAX);
     reader r = { .root = json_loadb((const char *)bytes, n_bytes, JSON_REJECT_DUPLICATES, &why), .err = err };
     if (!json_is_object(r.root))
-        r.st = shn_fail(err, SHN_FORMAT, SHN_REASON_BAD_HEADER, "model.config", "config.json: not JSON at line %d: %s", r.root ? 1 : why.line, r.root ? "not an object" : why.text);
+        r.st = shn_fail(err, SHN_FORMAT, SHN_REASON_BAD_HEADER, "model.config", "config.json: not JSON at line %d: %s",
+                        r.root ? 1 : why.line, r.root ? "not an object" : why.text);
     else read_all(&r, config, divisor);
     json_decref(r.root);
     if (r.st != SHN_OK) {

@@ -114,7 +114,8 @@ static shn_status add_file(shn_st_index *x, size_t *capacity, const char *name, 
 {
     for (*file = 0; *file < x->n_files; ++*file)
         if (strcmp(x->files[*file], name) == 0) return SHN_OK;
-    if (x->n_files == SHN_LM_SHARDS_MAX) return shn_fail(err, SHN_RANGE, SHN_REASON_LIMIT, "model.index", "index: more than %d files", SHN_LM_SHARDS_MAX);
+    if (x->n_files == SHN_LM_SHARDS_MAX) return shn_fail(err, SHN_RANGE, SHN_REASON_LIMIT, "model.index", "index: more than %d files",
+                                                         SHN_LM_SHARDS_MAX);
     if (shn_grow(&x->files, capacity, x->n_files + 1, sizeof *x->files) != 0) return shn_fail_nomem(err, "model.index");
     x->files[x->n_files] = shn_strdup(name);
     if (!x->files[x->n_files]) return shn_fail_nomem(err, "model.index");
@@ -128,8 +129,10 @@ static shn_status fill_index(json_t *map, shn_st_index *x, shn_error *err)
     json_t     *value;
     size_t      capacity = 0;
     const size_t n = json_object_size(map);
-    if (!json_is_object(map) || n == 0) return shn_fail(err, SHN_FORMAT, SHN_REASON_BAD_HEADER, "model.index", "index: no weight_map, or it is empty");
-    if (n > SHN_SAFETENSORS_COUNT_MAX) return shn_fail(err, SHN_RANGE, SHN_REASON_LIMIT, "model.index", "index: %zu tensors, at most %d", n, SHN_SAFETENSORS_COUNT_MAX);
+    if (!json_is_object(map) || n == 0) return shn_fail(err, SHN_FORMAT, SHN_REASON_BAD_HEADER, "model.index",
+                                                        "index: no weight_map, or it is empty");
+    if (n > SHN_SAFETENSORS_COUNT_MAX) return shn_fail(err, SHN_RANGE, SHN_REASON_LIMIT, "model.index", "index: %zu tensors, at most %d", n,
+                                                       SHN_SAFETENSORS_COUNT_MAX);
     x->tensors = shn_alloc(n, sizeof *x->tensors);
     x->file_of = shn_alloc(n, sizeof *x->file_of);
     if (!x->tensors || !x->file_of) return shn_fail_nomem(err, "model.index");
@@ -150,7 +153,8 @@ shn_status shn_st_index_parse(const uint8_t *bytes, size_t n_bytes, shn_st_index
     json_error_t why;
     shn_status   st;
     memset(out, 0, sizeof *out);
-    if (n_bytes > SHN_ST_INDEX_MAX) return shn_fail(err, SHN_RANGE, SHN_REASON_LIMIT, "model.index", "index of %zu bytes, at most %zu", n_bytes, SHN_ST_INDEX_MAX);
+    if (n_bytes > SHN_ST_INDEX_MAX) return shn_fail(err, SHN_RANGE, SHN_REASON_LIMIT, "model.index", "index of %zu bytes, at most %zu",
+                                                    n_bytes, SHN_ST_INDEX_MAX);
     json_t *root = json_loadb((const char *)bytes, n_bytes, JSON_REJECT_DUPLICATES, &why);
     if (!root) st = shn_fail(err, SHN_FORMAT, SHN_REASON_BAD_HEADER, "model.index", "index: not JSON at line %d: %s", why.line, why.text);
     else st = fill_index(json_object_get(root, "weight_map"), out, err);
@@ -195,11 +199,13 @@ static shn_status check_index(const folder *f, const shn_st_index *x, shn_error 
 {
     for (size_t i = 0; i < x->n_tensors; i++)
         if (!shn_safetensors_find(f->files[x->file_of[i]], x->tensors[i]))
-            return shn_fail(err, SHN_MISMATCH, SHN_REASON_MODEL_MISMATCH, "model.index", "tensor '%.80s' is not in '%.60s', where the index says it is", x->tensors[i], x->files[x->file_of[i]]);
+            return shn_fail(err, SHN_MISMATCH, SHN_REASON_MODEL_MISMATCH, "model.index",
+                            "tensor '%.80s' is not in '%.60s', where the index says it is", x->tensors[i], x->files[x->file_of[i]]);
     size_t n = 0;
     for (size_t i = 0; i < f->n_files; i++) n += shn_safetensors_count(f->files[i]);
     if (n != x->n_tensors)          /* names in the index are distinct, so more tensors than names means one that it does not list */
-        return shn_fail(err, SHN_MISMATCH, SHN_REASON_MODEL_MISMATCH, "model.index", "the shards hold %zu tensors, the index lists %zu", n, x->n_tensors);
+        return shn_fail(err, SHN_MISMATCH, SHN_REASON_MODEL_MISMATCH, "model.index", "the shards hold %zu tensors, the index lists %zu", n,
+                        x->n_tensors);
     return SHN_OK;
 }
 
@@ -244,14 +250,16 @@ static shn_status open_files(folder *f, const char *path, shn_error *err)
     st = shn_path_join(name, path, "model.safetensors.index.json", err);
     if (st != SHN_OK) return st;
     if (shn_path_exists(name)) return open_shards(f, path, name, err);
-    return shn_fail(err, SHN_IO, SHN_REASON_NOT_FOUND, "model", "%s: neither model.safetensors nor model.safetensors.index.json; other weights (pytorch_model.bin) are not read", path);
+    return shn_fail(err, SHN_IO, SHN_REASON_NOT_FOUND, "model",
+                    "%s: neither model.safetensors nor model.safetensors.index.json; other weights (pytorch_model.bin) are not read", path);
 }
 
 /** What sentence-transformers asks for; the folder need not have it. */
 static shn_status read_pooling(folder *f, const char *path, shn_lm_pooling *pooling, shn_error *err)
 {
     static const struct { const char *key; shn_lm_pooling pooling; } modes[] = {
-        { "pooling_mode_cls_token", SHN_LM_POOL_CLS }, { "pooling_mode_mean_tokens", SHN_LM_POOL_MEAN }, { "pooling_mode_lasttoken", SHN_LM_POOL_LAST },
+        { "pooling_mode_cls_token", SHN_LM_POOL_CLS }, { "pooling_mode_mean_tokens",
+                                                        SHN_LM_POOL_MEAN }, { "pooling_mode_lasttoken", SHN_LM_POOL_LAST },
     };
     char         name[SHN_PATH_MAX];
     json_error_t why;
@@ -260,7 +268,8 @@ static shn_status read_pooling(folder *f, const char *path, shn_lm_pooling *pool
     st = shn_file_read(name, SHN_ST_CONFIG_MAX, &f->pooling, &f->n_pooling, err);
     if (st != SHN_OK) return st;
     json_t *root = json_loadb((const char *)f->pooling, f->n_pooling, JSON_REJECT_DUPLICATES, &why);
-    if (!json_is_object(root)) st = shn_fail(err, SHN_FORMAT, SHN_REASON_BAD_HEADER, "model.pooling", "%s: not JSON at line %d: %s", name, root ? 1 : why.line, root ? "not an object" : why.text);
+    if (!json_is_object(root)) st = shn_fail(err, SHN_FORMAT, SHN_REASON_BAD_HEADER, "model.pooling", "%s: not JSON at line %d: %s", name,
+                                             root ? 1 : why.line, root ? "not an object" : why.text);
     int n = 0;
     for (size_t i = 0; i < sizeof modes / sizeof *modes; i++)
         if (json_is_true(json_object_get(root, modes[i].key))) {

@@ -66,7 +66,8 @@ static const role_row roles[SHN_W_ROLES] = {
 
 /** Tensors that play no part in a text's vector. A trailing '*' stands for any rest. */
 static const char *const ignored_gguf[] = { "output.weight", "output.bias", "rope_freqs.weight", NULL };
-static const char *const ignored_folder[] = { "lm_head.*", "score.*", "classifier.*", "cls.*", "pooler.*", "embeddings.position_ids", "position_ids", NULL };
+static const char *const ignored_folder[] = { "lm_head.*", "score.*", "classifier.*", "cls.*", "pooler.*", "embeddings.position_ids",
+                                             "position_ids", NULL };
 
 #define N_GLOBAL    ((size_t)SHN_W_PER_LAYER)
 #define N_PER_LAYER ((size_t)SHN_W_ROLES - N_GLOBAL)
@@ -97,14 +98,19 @@ shn_status shn_lm_config_check(const shn_lm_config *c, shn_error *err)
     };
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
         if (sizes[i].value == 0 || sizes[i].value > sizes[i].max)
-            return shn_fail(err, SHN_RANGE, SHN_REASON_LIMIT, "weights.config", "%s is %zu, 1 to %zu expected", sizes[i].what, sizes[i].value, sizes[i].max);
+            return shn_fail(err, SHN_RANGE, SHN_REASON_LIMIT, "weights.config", "%s is %zu, 1 to %zu expected", sizes[i].what,
+                            sizes[i].value, sizes[i].max);
     if (c->n_heads % c->n_kv_heads != 0)
-        return shn_fail(err, SHN_FORMAT, SHN_REASON_BAD_VALUE, "weights.config", "%zu attention heads cannot share %zu key/value heads", c->n_heads, c->n_kv_heads);
+        return shn_fail(err, SHN_FORMAT, SHN_REASON_BAD_VALUE, "weights.config", "%zu attention heads cannot share %zu key/value heads",
+                        c->n_heads, c->n_kv_heads);
     const int causal = c->family == SHN_LM_LLAMA || c->family == SHN_LM_QWEN3;
-    if (causal && c->head_size % 2 != 0) return shn_fail(err, SHN_FORMAT, SHN_REASON_BAD_VALUE, "weights.config", "head size %zu is odd, rope needs pairs", c->head_size);
+    if (causal && c->head_size % 2 != 0) return shn_fail(err, SHN_FORMAT, SHN_REASON_BAD_VALUE, "weights.config",
+                                                         "head size %zu is odd, rope needs pairs", c->head_size);
     if (!causal && c->n_kv_heads * c->head_size != c->width)
-        return shn_fail(err, SHN_FORMAT, SHN_REASON_BAD_VALUE, "weights.config", "%zu heads of %zu do not make the width %zu", c->n_kv_heads, c->head_size, c->width);
-    if (!(c->norm_eps > 0.0 && c->norm_eps < 1.0)) return shn_fail(err, SHN_FORMAT, SHN_REASON_BAD_VALUE, "weights.config", "norm epsilon %g is not between 0 and 1", c->norm_eps);
+        return shn_fail(err, SHN_FORMAT, SHN_REASON_BAD_VALUE, "weights.config", "%zu heads of %zu do not make the width %zu",
+                        c->n_kv_heads, c->head_size, c->width);
+    if (!(c->norm_eps > 0.0 && c->norm_eps < 1.0)) return shn_fail(err, SHN_FORMAT, SHN_REASON_BAD_VALUE, "weights.config",
+                                                                   "norm epsilon %g is not between 0 and 1", c->norm_eps);
     if (causal && !(c->rope_theta >= 1.0 && c->rope_theta < 1e15))
         return shn_fail(err, SHN_FORMAT, SHN_REASON_BAD_VALUE, "weights.config", "rope theta %g is not between 1 and 1e15", c->rope_theta);
     if (!causal && c->max_positions == 0) return shn_fail(err, SHN_FORMAT, SHN_REASON_BAD_VALUE, "weights.config", "no number of positions is given");
@@ -173,11 +179,13 @@ static shn_status to_view(const shn_lm_config *c, const role_row *row, const shn
     while (first + 2 < t->rank && t->shape[first] == 1) first++;
     const size_t rank = t->rank - first, cols = rank ? t->shape[t->rank - 1] : 0, rows = rank == 2 ? t->shape[t->rank - 2] : 1;
     if (rank < 1 || rank > 2 || cols != side_of(c, row->cols) || !rows_fit(c, row->rows, rows))
-        return shn_fail(err, SHN_MISMATCH, SHN_REASON_MODEL_MISMATCH, "weights.shape", "tensor '%.80s' is [%zu][%zu]%s, the configuration asks for [%zu][%zu]", t->name, rows, cols,
+        return shn_fail(err, SHN_MISMATCH, SHN_REASON_MODEL_MISMATCH, "weights.shape",
+                        "tensor '%.80s' is [%zu][%zu]%s, the configuration asks for [%zu][%zu]", t->name, rows, cols,
                         rank > 2 ? " and more axes" : "", side_of(c, row->rows), side_of(c, row->cols));
     const shn_w_type_info *type = shn_w_type_find((uint32_t)t->type);
     if (cols % type->block_values != 0 || t->n_bytes != rows * (cols / type->block_values * type->block_bytes))
-        return shn_fail(err, SHN_FORMAT, SHN_REASON_BAD_HEADER, "weights.shape", "tensor '%.80s': %zu bytes do not hold [%zu][%zu] %s", t->name, t->n_bytes, rows, cols, type->name);
+        return shn_fail(err, SHN_FORMAT, SHN_REASON_BAD_HEADER, "weights.shape", "tensor '%.80s': %zu bytes do not hold [%zu][%zu] %s",
+                        t->name, t->n_bytes, rows, cols, type->name);
     *v = (shn_tensor_view){ .type = t->type, .rows = rows, .cols = cols, .data = t->data, .row_bytes = t->n_bytes / rows, .name = t->name };
     return SHN_OK;
 }
@@ -197,7 +205,8 @@ static shn_status take_role(shn_weights *w, const role_row *row, size_t layer, s
     if (found < 0) return err ? err->status : SHN_UNSUPPORTED;
     if (found) return to_view(&w->config, row, &t, slot(w, row->role, layer), err);
     if (row->must & family)
-        return shn_fail(err, SHN_MISMATCH, SHN_REASON_MODEL_MISMATCH, "weights.tensor", "tensor '%.80s' is missing, a %s model of %zu layers needs it", n.text,
+        return shn_fail(err, SHN_MISMATCH, SHN_REASON_MODEL_MISMATCH, "weights.tensor",
+                        "tensor '%.80s' is missing, a %s model of %zu layers needs it", n.text,
                         family_name(w->config.family), w->config.n_layers);
     return SHN_OK;
 }
@@ -235,7 +244,8 @@ static shn_status check_unclaimed(const shn_weights *w, shn_error *err)
     for (size_t i = 0; i < w->source.count(w->source.state); i++) {
         const char *name = w->source.at(w->source.state, i);
         if (is_ignored(&w->source, name) || bsearch(&name, claimed, n_claimed, sizeof *claimed, by_text)) continue;
-        st = shn_fail(err, SHN_UNSUPPORTED, SHN_REASON_UNSUPPORTED, "weights.tensor", "tensor '%.80s' has no part in a %s model of %zu layers as this program knows it", name,
+        st = shn_fail(err, SHN_UNSUPPORTED, SHN_REASON_UNSUPPORTED, "weights.tensor",
+                      "tensor '%.80s' has no part in a %s model of %zu layers as this program knows it", name,
                       family_name(w->config.family), w->config.n_layers);
         break;
     }
@@ -248,7 +258,8 @@ static shn_status check_vocab(const shn_weights *w, shn_error *err)
 {
     const shn_gguf_vocab *v = w->source.vocab;
     if (v && v->n_tokens > w->config.vocab)
-        return shn_fail(err, SHN_MISMATCH, SHN_REASON_MODEL_MISMATCH, "weights.vocab", "%zu tokens in tokenizer.ggml.tokens, but token_embd.weight has %zu rows: not of one model",
+        return shn_fail(err, SHN_MISMATCH, SHN_REASON_MODEL_MISMATCH, "weights.vocab",
+                        "%zu tokens in tokenizer.ggml.tokens, but token_embd.weight has %zu rows: not of one model",
                         v->n_tokens, w->config.vocab);
     return SHN_OK;
 }
