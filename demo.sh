@@ -22,16 +22,19 @@ data=${SHINDEN_DATA:-../shared/data}
 simulated=()
 if [ -f "$data/ptbxl/labels.csv" ]; then
   say "data: PTB-XL records in $data/ptbxl (CC BY 4.0)"
-  import=(--preset ptbxl "$data/ptbxl")
+  root=$data/ptbxl
+  import=(--preset ptbxl "$root")
   describe="PTB-XL (Wagner et al., CC BY 4.0), the records in $data/ptbxl at 100 Hz"
 elif $shinden fetch -o "$out/ptb-xl"; then
   say "data: a slice of PTB-XL, downloaded to $out/ptb-xl (CC BY 4.0)"
-  import=(--preset ptbxl-original "$out/ptb-xl")
+  root=$out/ptb-xl
+  import=(--preset ptbxl-original "$root")
   describe="PTB-XL 1.0.3 (Wagner et al., CC BY 4.0), a slice downloaded from PhysioNet, 100 Hz"
 else
   say "data: NO RECORDINGS AND NO NETWORK. What follows is SIMULATED: it shows that the program works, not how well it reads ECGs"
   $shinden simulate -n 1500 --seed 1 --fs 100 -o "$out/simulated"
-  import=(--map "$out/simulated/mapping.yaml" "$out/simulated")
+  root=$out/simulated
+  import=(--map "$root/mapping.yaml" "$root" --simulated)
   describe="SIMULATED records of a dipole model; not recordings"
   simulated=(--simulated)
 fi
@@ -47,8 +50,8 @@ for loss in siglip-jaccard bce; do
 done
 
 say "predict one record"
-record=$($shinden report --example-record "$out/cohort.h5" --split val)
-$shinden predict "$out/siglip-jaccard/model.safetensors" "$record" --plot "$out/ecg.png" | tee "$out/prediction.txt"
+record=$($shinden report --example-record "$out/cohort.h5" --split val --root "$root")
+$shinden predict "$out/siglip-jaccard/model.safetensors" "$record" --plot "$out/ecg.png" "${simulated[@]}" | tee "$out/prediction.txt"
 
 say "report"
 $shinden report --eval "SigLIP-Jaccard=$out/siglip-jaccard/eval.json" --eval "supervised BCE=$out/bce/eval.json" \

@@ -8,7 +8,7 @@ packages=(
   libdnnl-dev             # oneDNN: convolutions
   libhdf5-dev             # cohort files
   libjansson-dev          # JSON
-  libcyaml-dev libyaml-dev # mapping and configuration files
+  libyaml-dev             # mapping and configuration files
   libssl-dev              # SHA-256
   libutf8proc-dev         # Unicode normalisation of label texts
   libcurl4-openssl-dev    # shinden fetch

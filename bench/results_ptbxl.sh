@@ -47,7 +47,7 @@ for loss in $losses; do
         jq -r --arg m "$m" '.metrics[$m] | [.value, .low, .high] | map(. // "nan") | @tsv' "$out/$loss-$seed/eval-$readout.json"
       done | awk '{ n++; s += $1; q += $1 * $1; l += $2; h += $3 }
                   END { v = q / n - (s / n) ^ 2; if (v < 0) v = 0
-                        printf " %.3f (%.3f) [%.3f, %.3f] |", s / n, n > 1 ? sqrt(v * n / (n - 1)) : 0, l / n, h / n }'
+                        printf " %.3f (%.3f) [%.3f, %.3f] |", s / n, (n > 1 ? sqrt(v * n / (n - 1)) : 0), l / n, h / n }'
     done
     echo
   done

@@ -34,7 +34,8 @@ size_t shn_window_start(const shn_input *in, size_t n_valid, size_t w);
 /**
  * Embeds rows of a cohort with all test windows.
  * @param[out] z  [n][n_windows][E] raw encoder outputs
- * Errors  SHN_MISMATCH the cohort's rate differs from the model's (resample at import; message says how), or its leads
+ * A cohort at a higher rate than the model's is resampled row by row, as import would have.
+ * Errors  SHN_MISMATCH the cohort's rate is below the model's (the message says what to do), or its leads differ
  */
 SHN_NODISCARD shn_status shn_embed_cohort(const shn_model *m, shn_engine *eng, const shn_cohort *c, const uint32_t *rows,
                                           size_t n, float *z, const shn_watcher *watcher, shn_error *err);
@@ -46,7 +47,7 @@ SHN_NODISCARD shn_status shn_model_engine(const shn_model *m, size_t batch_max, 
  * Raw read-out scores (larger is likelier; log-odds like) of n records from their windows' embeddings.
  * @param[in]  z       [n][n_windows][E]
  * @param[out] scores  [n][K]; the windows' scores reduced as the model says
- * Errors  SHN_MISMATCH the read-out does not apply to the model;  SHN_NOMEM
+ * Errors  SHN_MISMATCH the read-out does not apply to the model;  SHN_RANGE a score is not finite;  SHN_NOMEM
  */
 SHN_NODISCARD shn_status shn_readout_scores(const shn_model *m, shn_readout readout, const float *z, size_t n,
                                             float *scores, shn_error *err);

@@ -27,6 +27,7 @@ typedef struct shn_eval_options {
     shn_readout readout;            /**< SHN_READOUT_COUNT: the model's default */
     uint32_t    n_bootstrap;        /**< 1000; 0: no intervals */
     uint64_t    seed;               /**< 1 */
+    uint64_t    permute_labels;     /**< 0; else the seed of a shuffle of the split's labels between patients: a control that must find chance */
     int         controls;           /**< 1: label frequency, random encoder + linear probe */
     unsigned    n_threads;          /**< 0: one per core */
     shn_watcher watcher;

@@ -24,7 +24,8 @@ typedef struct shn_f1 { double micro, macro, sample, jaccard_sample, jaccard_mic
 /** Decisions score >= threshold[k] (one per finding). Sample F1 and Jaccard of two empty sets are 1; macro over findings with a known positive. */
 shn_f1 shn_f1_at(const shn_scored *s, const float *threshold);
 
-/** Macro AUROC / AUPRC over findings with at least one known positive and negative, and min_train_pos[k] >= minimum if given. */
+/** Macro AUROC / AUPRC over findings with at least one known positive and negative, and n_pos_train[k] >= minimum if given. NaN without one,
+ * and when out of memory (as shn_top_k and shn_recall_at_k). */
 double shn_auroc_macro(const shn_scored *s, const uint32_t *n_pos_train, uint32_t minimum);
 double shn_auprc_macro(const shn_scored *s, const uint32_t *n_pos_train, uint32_t minimum);
 

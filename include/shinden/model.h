@@ -41,6 +41,7 @@ typedef struct shn_calibration {
     float *slope, *intercept;       /**< probability = 1 / (1 + exp(-(slope * score + intercept))) */
     float *threshold;               /**< on the probability, per finding (per-label F1) */
     float  threshold_f1_micro;      /**< one for all findings, tuned for micro-F1 */
+    float  threshold_f1_macro, threshold_f1_sample;     /**< one for all, tuned for macro-F1; for sample F1 */
     float  threshold_jaccard;       /**< one for all, tuned for sample Jaccard */
     float *threshold_prevalence;    /**< on the probability: its quantile at the training prevalence */
 } shn_calibration;

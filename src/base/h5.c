@@ -20,31 +20,39 @@
 
 static pthread_mutex_t h5_lock = PTHREAD_MUTEX_INITIALIZER;
 
+static char complaint[120];             /* HDF5's words for the first thing that failed since enter(); under the lock */
+
+static herr_t innermost(unsigned n, const H5E_error2_t *entry, void *text)
+{
+    (void)n;
+    if (entry->desc && *entry->desc) snprintf(text, sizeof complaint, "%s", entry->desc);
+    return 0;
+}
+
+/** Called by HDF5 where it would print; later calls of its API would have cleared the words. */
+static herr_t on_error(hid_t stack, void *unused)
+{
+    (void)unused;
+    if (!*complaint) H5Ewalk2(stack, H5E_WALK_DOWNWARD, innermost, complaint);
+    return 0;
+}
+
 static void enter(void)
 {
     static int told;
     pthread_mutex_lock(&h5_lock);
     if (!told) H5dont_atexit();         /* its clean-up at exit crashes after a close that failed on a full disk */
     told = 1;
-    H5Eset_auto2(H5E_DEFAULT, NULL, NULL);              /* the library prints nothing */
-    H5Eclear2(H5E_DEFAULT);
+    *complaint = '\0';
+    H5Eset_auto2(H5E_DEFAULT, on_error, NULL);
 }
 
 static void leave(void) { pthread_mutex_unlock(&h5_lock); }
 
-static herr_t innermost(unsigned n, const H5E_error2_t *entry, void *text)
-{
-    (void)n;
-    if (entry->desc && *entry->desc) snprintf(text, 120, "%s", entry->desc);
-    return 0;
-}
-
-/** HDF5's own words for what went wrong last. */
 static shn_status fail_h5(shn_error *err, const char *path, const char *what)
 {
-    char text[120] = "no details";
-    H5Ewalk2(H5E_DEFAULT, H5E_WALK_DOWNWARD, innermost, text);
-    return shn_fail(err, SHN_FORMAT, SHN_REASON_BAD_HEADER, "h5", "%s: %s: HDF5 says: %s", path, what, text);
+    if (!*complaint) return shn_fail_nomem(err, "h5");          /* HDF5 is content: it was our own memory that ran out */
+    return shn_fail(err, SHN_FORMAT, SHN_REASON_BAD_HEADER, "h5", "%s: %s: HDF5 says: %s", path, what, complaint);
 }
 
 size_t shn_h5_element_bytes(const shn_h5_field *f)

@@ -91,6 +91,28 @@ static shn_status check_metadata(json_t *metadata, shn_error *err)
     return SHN_OK;
 }
 
+static int by_place(const void *a, const void *b)
+{
+    const shn_st_tensor *x = a, *y = b;
+    if (x->data != y->data) return x->data < y->data ? -1 : 1;
+    return x->n_bytes < y->n_bytes ? -1 : x->n_bytes > y->n_bytes;
+}
+
+/** The tensors must tile the data without holes, overlaps or a rest, as the format's own library demands. */
+static shn_status check_tiling(shn_st_tensor *tensors, size_t n, const uint8_t *data, size_t n_data, shn_error *err)
+{
+    const uint8_t *expected = data;
+    qsort(tensors, n, sizeof *tensors, by_place);
+    for (size_t i = 0; i < n; i++) {
+        if (tensors[i].n_bytes == 0) continue;
+        if (tensors[i].data != expected) return bad(err, tensors[i].name, "overlaps another tensor or leaves a hole before it");
+        expected += tensors[i].n_bytes;
+    }
+    if (expected != data + n_data)
+        return shn_fail(err, SHN_FORMAT, SHN_REASON_BAD_HEADER, "safetensors.data", "%zu bytes follow the last tensor", (size_t)(data + n_data - expected));
+    return SHN_OK;
+}
+
 shn_status shn_safetensors_open(const uint8_t *bytes, size_t n_bytes, shn_safetensors **out, shn_error *err)
 {
     shn_status       st = SHN_OK;
@@ -138,6 +160,8 @@ shn_status shn_safetensors_open(const uint8_t *bytes, size_t n_bytes, shn_safete
         if (st != SHN_OK) goto cleanup;
         view->n++;
     }
+    st = check_tiling(view->tensors, view->n, bytes + 8 + n_header, n_bytes - 8 - (size_t)n_header, err);
+    if (st != SHN_OK) goto cleanup;
     qsort(view->tensors, view->n, sizeof *view->tensors, by_name);
     *out = view;
     view = NULL;

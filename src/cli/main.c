@@ -11,11 +11,13 @@
     X(labels, "list, search and check findings; map a source's labels to them") \
     X(simulate, "12-lead ECGs with known truth, for cohorts without data")      \
     X(train, "learn a model from a cohort")                                     \
+    X(eval, "score a model on a cohort's split, with intervals and controls")   \
     X(predict, "findings of ECG files, in Japanese and English")                \
     X(embed, "ECG vectors of files or a cohort, as NPY or safetensors")         \
     X(plot, "an ECG on paper: PNG, SVG or PDF")                                 \
     X(report, "one HTML page from evaluations and an example")                  \
-    X(model, "show: what a model file holds")
+    X(model, "show: what a model file holds")                                   \
+    X(bench, "speed of this machine and engine, beside its peaks")
 
 #define X(name, text) cli_verb verb_##name;
 VERBS(X)

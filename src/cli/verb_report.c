@@ -1,5 +1,6 @@
 /** shinden report: one HTML page from eval documents, and an example record with its prediction. */
 #include <getopt.h>
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,7 +20,7 @@ enum { RESULTS_MAX = 32, EVAL_JSON_MAX = 256 << 20, SHOWN_FINDINGS = 8 };
 typedef struct arguments {
     shn_report_result results[RESULTS_MAX];
     size_t            n_results;
-    const char       *model, *cohort, *example, *example_record, *split, *data, *title, *out;
+    const char       *model, *cohort, *example, *example_record, *root, *split, *data, *title, *out;
     int               simulated;
 } arguments;
 
@@ -27,11 +28,12 @@ static void help(void)
 {
     puts("usage: shinden report --eval NAME=EVAL.json [--eval ...] [--model MODEL --example FILE [--cohort COHORT.h5]]\n"
          "                      [--data TEXT] [--title TEXT] [--simulated] -o REPORT.html\n"
-         "       shinden report --example-record COHORT.h5 --split NAME\n\n"
+         "       shinden report --example-record COHORT.h5 --split NAME --root FOLDER\n\n"
          "  Writes one self-contained page: results side by side with intervals and controls, per finding, and an example ECG with\n"
          "  the model's findings in Japanese and English (and the true ones, when --cohort holds the record).\n"
          "  The second form prints the path of an example, chosen by rule: the first record of the split that has a finding\n"
          "  other than the ubiquitous ones and whose file can be read.\n\n"
+         "  --root FOLDER      the folder that was imported: paths in a cohort are relative to it\n"
          "  --eval NAME=FILE   a document of 'shinden eval --json', under the name that the page shows\n"
          "  --data TEXT        what the data is, where from, its licence\n"
          "  --simulated        the records are simulated: the page says so loudly\n\n"
@@ -87,10 +89,13 @@ static shn_status print_example(const arguments *a, shn_error *err)
     if (st != SHN_OK) return st;
     st = shn_cohort_split_rows(c, a->split, &rows, &n, err);
     for (size_t i = 0; i < n && st == SHN_OK; i++) {
+        char        path[SHN_PATH_MAX];
         shn_record *rec;
-        if (!has_specific_finding(c, rows[i]) || shn_record_read(shn_cohort_record_path(c, rows[i]), NULL, &rec, err) != SHN_OK) continue;
+        if (!has_specific_finding(c, rows[i])) continue;
+        st = shn_path_join(path, a->root, shn_cohort_record_path(c, rows[i]), err);
+        if (st != SHN_OK || shn_record_read(path, NULL, &rec, err) != SHN_OK) continue;
         shn_record_free(rec);
-        puts(shn_cohort_record_path(c, rows[i]));
+        puts(path);
         goto cleanup;
     }
     if (st == SHN_OK)
@@ -137,12 +142,42 @@ cleanup:
     return st;
 }
 
+/** 1 if `path` is the file that the cohort calls `stored`, below some folder. */
+static int ends_with(const char *path, const char *stored)
+{
+    const size_t n = strlen(path), m = strlen(stored);
+    return n >= m && strcmp(path + n - m, stored) == 0 && (n == m || path[n - m - 1] == '/');
+}
+
 /** The example's row in the cohort by its path; the number of kept records when it is not there. */
 static size_t find_row(const shn_cohort *c, const char *path)
 {
     size_t row = 0;
-    while (row < shn_cohort_size(c) && strcmp(shn_cohort_record_path(c, row), path) != 0) row++;
+    while (row < shn_cohort_size(c) && !ends_with(path, shn_cohort_record_path(c, row))) row++;
     return row;
+}
+
+/** The few numbers that a reader looks for first, side by side, for the terminal. */
+static void print_summary(const arguments *a)
+{
+    static const char *const metrics[] = { "auroc_macro_10", "auroc_macro", "auprc_macro", "f1_micro_tuned", "jaccard_sample", "top1",
+                                           "top1_specific", "ece" };
+    if (a->n_results == 0) return;
+    printf("%-16s", "metric");
+    for (size_t r = 0; r < a->n_results; r++) printf("  %-24.24s", a->results[r].name);
+    putchar('\n');
+    for (size_t i = 0; i < sizeof metrics / sizeof *metrics; i++) {
+        printf("%-16s", metrics[i]);
+        for (size_t r = 0; r < a->n_results; r++) {
+            json_t *doc = json_loads(a->results[r].eval_json, 0, NULL), *m = json_object_get(json_object_get(doc, "metrics"), metrics[i]);
+            json_t *value = json_object_get(m, "value"), *low = json_object_get(m, "low"), *high = json_object_get(m, "high");
+            if (json_is_number(low)) printf("  %.3f [%.3f, %.3f]    ", json_number_value(value), json_number_value(low), json_number_value(high));
+            else if (json_is_number(value)) printf("  %-24.3f", json_number_value(value));
+            else printf("  %-24s", "-");
+            json_decref(doc);
+        }
+        putchar('\n');
+    }
 }
 
 static shn_status write_page(const arguments *a, shn_error *err)
@@ -169,6 +204,7 @@ static shn_status write_page(const arguments *a, shn_error *err)
     }
     st = shn_report_html(&page, &html, err);
     if (st == SHN_OK) st = shn_file_write(a->out, html, strlen(html), err);
+    if (st == SHN_OK) print_summary(a);
 cleanup:
     free(html);
     free(svg);
@@ -184,10 +220,11 @@ int verb_report(int argc, char **argv)
     static const struct option longs[] = {
         { "eval", required_argument, NULL, 'e' },    { "model", required_argument, NULL, 'm' },   { "cohort", required_argument, NULL, 'c' },
         { "example", required_argument, NULL, 'x' }, { "example-record", required_argument, NULL, 'r' }, { "split", required_argument, NULL, 's' },
+        { "root", required_argument, NULL, 'R' },
         { "data", required_argument, NULL, 'd' },    { "title", required_argument, NULL, 't' },   { "simulated", no_argument, NULL, 'S' },
         { "help", no_argument, NULL, 'h' },          { NULL, 0, NULL, 0 },
     };
-    arguments  a = { .split = "val" };
+    arguments  a = { .split = "val", .root = "" };
     shn_error  err = { 0 };
     shn_status st = SHN_OK;
     for (int o; st == SHN_OK && (o = getopt_long(argc, argv, "o:h", longs, NULL)) != -1;) {
@@ -198,6 +235,7 @@ int verb_report(int argc, char **argv)
         case 'x': a.example = optarg; break;
         case 'r': a.example_record = optarg; break;
         case 's': a.split = optarg; break;
+        case 'R': a.root = optarg; break;
         case 'd': a.data = optarg; break;
         case 't': a.title = optarg; break;
         case 'S': a.simulated = 1; break;

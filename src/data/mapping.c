@@ -10,7 +10,7 @@
 #include "base/alloc.h"
 #include "base/fail.h"
 #include "base/file.h"
-#include "data/yaml.h"
+#include "base/yaml.h"
 
 typedef struct reader {
     const shn_yaml *y;

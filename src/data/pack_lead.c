@@ -27,6 +27,14 @@ static float median(const float *x, size_t n)
     return mid;
 }
 
+/** Nearest integer, ties to even, of |x| < 2^22, without a call: the sum has no bits left below 1. */
+static int16_t round_units(float x)
+{
+    const float shift = 12582912.0f;                    /* 1.5 * 2^23 */
+    const float sum = x + shift;
+    return (int16_t)(sum - shift);
+}
+
 static int16_t pack_one(float units, uint32_t *n_clipped)
 {
     if (isnan(units)) return SHN_GAP_I16;
@@ -34,7 +42,7 @@ static int16_t pack_one(float units, uint32_t *n_clipped)
         ++*n_clipped;
         return units > 0 ? (int16_t)UNITS_MAX : (int16_t)-UNITS_MAX;
     }
-    return (int16_t)lrintf(units);
+    return round_units(units);
 }
 
 void shn_cohort_pack_lead(const float *mv, size_t n, float uv_per_unit, int16_t *out, uint32_t *n_clipped, float *offset_uv)
@@ -53,6 +61,11 @@ void shn_cohort_pack_lead(const float *mv, size_t n, float uv_per_unit, int16_t 
         const float units = roundf(median(mv, n) * scale);
         *offset_uv = units * uv_per_unit;
         shift_mv = units / scale;
+    }
+    if (shift_mv == 0 && high * scale <= UNITS_MAX && low * scale >= -UNITS_MAX) {     /* nearly always */
+        for (size_t i = 0; i < n; i++) out[i] = isnan(mv[i]) ? SHN_GAP_I16 : round_units(mv[i] * scale);
+        *n_clipped = 0;
+        return;
     }
     for (size_t i = 0; i < n; i++) out[i] = pack_one((mv[i] - shift_mv) * scale, &clipped);
     *n_clipped = clipped;

@@ -50,6 +50,7 @@ static void read_whole(scan *s, shn_entry *e, const char *path)
     options.raw_microvolts = s->c->map->raw_microvolts;
     options.verify_checksums = 0;               /* the import itself verifies them */
     if (shn_record_read(path, &options, &rec, &err) != SHN_OK) {
+        if (err.status == SHN_NOMEM) atomic_store(&s->out_of_memory, 1);       /* no fault of the file */
         e->refused = err.reason;
         e->detail = locked_copy(s, err.text);
         return;

@@ -5,9 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "eval/rank.h"
-
-enum { ECE_BINS = 15 };
 
 /* ---- ranking metrics ---- */
 
@@ -46,7 +45,7 @@ double shn_auroc_ranked(const float *score, const uint8_t *label, size_t stride,
     for (size_t i = 0, j; i < n; i = j) {                   /* groups of equal scores, from the lowest up */
         double      pos = 0, neg = 0;
         const float value = score[order[i] * stride];
-        for (j = i; j < n && score[order[j] * stride] == value; j++) {
+        for (j = i; j < n && (j == i || score[order[j] * stride] == value); j++) {     /* NaN equals nothing, not even itself */
             const double w = weight_of(weight, order[j]);
             if (label[order[j] * stride]) pos += w;
             else neg += w;
@@ -67,7 +66,7 @@ double shn_average_precision_ranked(const float *score, const uint8_t *label, si
     for (size_t i = n, j; i > 0; i = j) {                   /* from the highest score down; one threshold per distinct score */
         double      pos = 0, count = 0;
         const float value = score[order[i - 1] * stride];
-        for (j = i; j > 0 && score[order[j - 1] * stride] == value; j--) {
+        for (j = i; j > 0 && (j == i || score[order[j - 1] * stride] == value); j--) {
             const double w = weight_of(weight, order[j - 1]);
             if (label[order[j - 1] * stride]) pos += w;
             count += w;
@@ -96,27 +95,35 @@ double shn_average_precision(const float *score, const uint8_t *label, size_t n,
 typedef double ranked_metric(const float *, const uint8_t *, size_t, const uint32_t *, size_t, const double *);
 
 /** Mean over findings that have both classes among the known records (so AUPRC is averaged over the same findings as AUROC). */
-static double macro(const shn_scored *s, const uint32_t *n_pos_train, uint32_t minimum, ranked_metric *metric)
+static double macro(const shn_scored *s, const uint32_t *n_pos_train, uint32_t minimum, ranked_metric *metric, uint32_t *order)
 {
-    double    sum = 0;
-    size_t    n_defined = 0;
-    uint32_t *order = malloc((s->n ? s->n : 1) * sizeof *order);
-    for (size_t k = 0; order && k < s->K; k++) {
+    double sum = 0;
+    size_t n_defined = 0;
+    for (size_t k = 0; k < s->K; k++) {
         if (n_pos_train && n_pos_train[k] < minimum) continue;
         const size_t n = shn_rank_known(s, k, order);
         if (isnan(shn_auroc_ranked(s->score + k, s->label + k, s->K, order, n, NULL))) continue;
         sum += metric(s->score + k, s->label + k, s->K, order, n, NULL);
         n_defined++;
     }
-    free(order);
     return n_defined ? sum / (double)n_defined : NAN;
 }
 
-double shn_auroc_macro(const shn_scored *s, const uint32_t *n_pos_train, uint32_t minimum) { return macro(s, n_pos_train, minimum, shn_auroc_ranked); }
+double shn_auroc_macro_using(const shn_scored *s, uint32_t *order) { return macro(s, NULL, 0, shn_auroc_ranked, order); }
+
+static double macro_alone(const shn_scored *s, const uint32_t *n_pos_train, uint32_t minimum, ranked_metric *metric)
+{
+    uint32_t    *order = shn_alloc(s->n, sizeof *order);
+    const double mean = order ? macro(s, n_pos_train, minimum, metric, order) : NAN;
+    free(order);
+    return mean;
+}
+
+double shn_auroc_macro(const shn_scored *s, const uint32_t *n_pos_train, uint32_t minimum) { return macro_alone(s, n_pos_train, minimum, shn_auroc_ranked); }
 
 double shn_auprc_macro(const shn_scored *s, const uint32_t *n_pos_train, uint32_t minimum)
 {
-    return macro(s, n_pos_train, minimum, shn_average_precision_ranked);
+    return macro_alone(s, n_pos_train, minimum, shn_average_precision_ranked);
 }
 
 /* ---- decisions ---- */
@@ -212,7 +219,7 @@ void shn_top_k_records(const shn_scored *s, size_t k, const uint8_t *candidate, 
 double shn_top_k(const shn_scored *s, size_t k, const uint8_t *candidate)
 {
     double   hits = 0, total = 0;
-    uint8_t *hit = malloc(s->n ? s->n : 1);
+    uint8_t *hit = shn_alloc(s->n, 1);
     if (!hit) return NAN;
     shn_top_k_records(s, k, candidate, hit, NULL);
     for (size_t i = 0; i < s->n; i++) {
@@ -226,8 +233,8 @@ double shn_top_k(const shn_scored *s, size_t k, const uint8_t *candidate)
 double shn_recall_at_k(const shn_scored *s, size_t k, const uint8_t *candidate)
 {
     double   sum = 0, total = 0;
-    uint8_t *hit = malloc(s->n ? s->n : 1);
-    float   *share = malloc((s->n ? s->n : 1) * sizeof *share);
+    uint8_t *hit = shn_alloc(s->n, 1);
+    float   *share = shn_alloc(s->n, sizeof *share);
     if (hit && share) shn_top_k_records(s, k, candidate, hit, share);
     for (size_t i = 0; hit && share && i < s->n; i++) {
         if (hit[i] == 2) continue;
@@ -254,6 +261,12 @@ void shn_top_k_per_finding(const shn_scored *s, size_t k, double *out)
 
 /* ---- calibration ---- */
 
+int shn_ece_bin(float probability)
+{
+    const int bin = (int)((double)probability * ECE_BINS);
+    return bin < 0 ? 0 : bin >= ECE_BINS ? ECE_BINS - 1 : bin;
+}
+
 double shn_ece_weighted(const shn_scored *p, const double *weight)
 {
     double n[ECE_BINS] = { 0 }, confidence[ECE_BINS] = { 0 }, positives[ECE_BINS] = { 0 }, total = 0, error = 0;
@@ -262,8 +275,7 @@ double shn_ece_weighted(const shn_scored *p, const double *weight)
         for (size_t k = 0; k < p->K; k++) {
             if (!p->known[i * p->K + k]) continue;
             const double q = p->score[i * p->K + k];
-            int bin = (int)(q * ECE_BINS);
-            bin = bin < 0 ? 0 : bin >= ECE_BINS ? ECE_BINS - 1 : bin;
+            const int    bin = shn_ece_bin(p->score[i * p->K + k]);
             n[bin] += w;
             confidence[bin] += w * q;
             positives[bin] += p->label[i * p->K + k] ? w : 0;

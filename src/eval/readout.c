@@ -88,7 +88,8 @@ static void linear_scores(const space *s, shn_readout readout, const float *z, d
 
 /**
  * p(k) = sum of w over training sets with k / sum over sets that know k, w_u = n_u exp(t e.u + b) normalised; as log-odds. A finding in
- * no training set keeps its class score.
+ * no training set falls back to its class-prior score, which stands on the scale of log-odds: with the bare class score what was never seen
+ * outranked every rare finding.
  */
 static void marginal_scores(const space *s, const float *z, double *scores)
 {
@@ -104,7 +105,10 @@ static void marginal_scores(const space *s, const float *z, double *scores)
     for (size_t u = 0; u < m->n_sets; u++) s->weight[u] = exp(s->weight[u] - top);
     for (size_t k = 0; k < m->K; k++) {
         double with = 0, without = 0;
-        if (!s->seen[k]) continue;
+        if (!s->seen[k]) {
+            if (!m->has_class_columns) scores[k] += log((m->n_pos[k] + 0.5) / (m->n_known[k] + 1.0));     /* columns learned theirs */
+            continue;
+        }
         for (size_t u = 0; u < m->n_sets; u++) {
             if (!m->set_known[u * m->K + k]) continue;
             if (m->set_labels[u * m->K + k]) with += s->weight[u];
@@ -131,12 +135,17 @@ shn_status shn_readout_scores(const shn_model *m, shn_readout readout, const flo
             else linear_scores(&s, readout, zw, one);
             for (size_t k = 0; k < K; k++) {
                 if (w == 0) sum[k] = one[k];
-                else if (m->input.reduce == SHN_REDUCE_MAX) sum[k] = one[k] > sum[k] ? one[k] : sum[k];
+                else if (m->input.reduce == SHN_REDUCE_MAX) sum[k] = one[k] > sum[k] || isnan(one[k]) ? one[k] : sum[k];
                 else sum[k] += one[k];
             }
         }
         const double scale = m->input.reduce == SHN_REDUCE_MAX ? 1 : 1.0 / (double)W;
-        for (size_t k = 0; k < K; k++) scores[i * K + k] = (float)(sum[k] * scale);
+        for (size_t k = 0; k < K && st == SHN_OK; k++) {
+            scores[i * K + k] = (float)(sum[k] * scale);
+            if (!isfinite(scores[i * K + k]))           /* would be ranked and thresholded as if it meant something */
+                st = shn_fail(err, SHN_RANGE, SHN_REASON_BAD_VALUE, "readout", "record %zu of %zu, finding '%.60s': the score is not a number; "
+                              "the model's weights are damaged or its training diverged", i + 1, n, m->finding_id[k] ? m->finding_id[k] : "?");
+        }
     }
     free(one);
     free(sum);

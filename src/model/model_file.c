@@ -85,7 +85,9 @@ static json_t *document(const shn_model *m, int *failed)
         if (m->readouts >> r & 1) json_array_append_new(readouts, json_string(shn_readout_name((shn_readout)r)));
         if (m->calibration[r].fitted)
             put(fits, shn_readout_name((shn_readout)r),
-                                json_pack("{s:f, s:f}", "threshold_f1_micro", (double)m->calibration[r].threshold_f1_micro,
+                                json_pack("{s:f, s:f, s:f, s:f}", "threshold_f1_micro", (double)m->calibration[r].threshold_f1_micro,
+                                          "threshold_f1_macro", (double)m->calibration[r].threshold_f1_macro,
+                                          "threshold_f1_sample", (double)m->calibration[r].threshold_f1_sample,
                                           "threshold_jaccard", (double)m->calibration[r].threshold_jaccard), failed);
     }
     put(doc, "readouts", readouts, failed);
@@ -300,11 +302,16 @@ static shn_status read_readouts(json_t *doc, shn_model *m, shn_error *err)
     m->readout_default = chosen ? shn_readout_from_name(chosen) : SHN_READOUT_COUNT;
     if (m->readout_default == SHN_READOUT_COUNT || !(m->readouts >> m->readout_default & 1)) return wrong(err, "readout_default");
     json_object_foreach(fits, key, value) {
-        double f1, jaccard;
+        double f1, jaccard, macro, sample;
         const shn_readout r = shn_readout_from_name(key);
         if (r == SHN_READOUT_COUNT || !get_real(value, "threshold_f1_micro", &f1) || !get_real(value, "threshold_jaccard", &jaccard))
             return wrong(err, "calibration");
+        /* files of the first days had the one of micro-F1 for all three; it keeps the meaning that it had */
+        if (!get_real(value, "threshold_f1_macro", &macro)) macro = f1;
+        if (!get_real(value, "threshold_f1_sample", &sample)) sample = f1;
         m->calibration[r].fitted = 1;
+        m->calibration[r].threshold_f1_macro = (float)macro;
+        m->calibration[r].threshold_f1_sample = (float)sample;
         m->calibration[r].threshold_f1_micro = (float)f1;
         m->calibration[r].threshold_jaccard = (float)jaccard;
     }

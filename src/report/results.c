@@ -120,7 +120,10 @@ shn_interval shn_interval_of(const json_t *object, const char *key)
 {
     const json_t *v = json_object_get(object, key);
     if (json_is_object(v)) return (shn_interval){ shn_number_of(v, "value"), shn_number_of(v, "low"), shn_number_of(v, "high") };
-    return (shn_interval){ shn_number_of(object, key), NAN, NAN };
+    char low[64], high[64];             /* per_label gives its interval as neighbours: auroc, auroc_low, auroc_high */
+    snprintf(low, sizeof low, "%s_low", key);
+    snprintf(high, sizeof high, "%s_high", key);
+    return (shn_interval){ shn_number_of(object, key), shn_number_of(object, low), shn_number_of(object, high) };
 }
 
 const char *shn_string_of(const json_t *object, const char *key)

@@ -27,7 +27,7 @@ typedef struct shn_result {
 SHN_NODISCARD shn_status shn_result_parse(const shn_report_result *input, shn_result *out, shn_error *err);
 void shn_result_free(shn_result *result);
 
-/** object[key] as {value, low, high} or as a plain number (no interval). */
+/** object[key] as {value, low, high}, or as a plain number beside key_low and key_high (NaN where they are absent). */
 shn_interval shn_interval_of(const json_t *object, const char *key);
 double       shn_number_of(const json_t *object, const char *key);              /**< NaN: null or absent */
 const char  *shn_string_of(const json_t *object, const char *key);              /**< "" if absent */

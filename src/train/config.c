@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <utf8proc.h>
 
 #include "base/fail.h"
 #include "shinden/train.h"
@@ -133,11 +134,25 @@ static shn_status set_word(const setting *s, char *field, const char *value, shn
     return bad(err, s, value, needs);
 }
 
+/** Valid UTF-8 that stands on one line of a file, without what would need an escape between quotes. */
+static int is_plain(const char *text)
+{
+    const utf8proc_uint8_t *p = (const utf8proc_uint8_t *)text;
+    while (*p) {
+        utf8proc_int32_t code;
+        const utf8proc_ssize_t n = utf8proc_iterate(p, -1, &code);
+        if (n <= 0 || code == '"' || code == '\\' || code == 0xfeff) return 0;
+        const utf8proc_category_t c = utf8proc_category(code);
+        if (c == UTF8PROC_CATEGORY_CC || c == UTF8PROC_CATEGORY_ZL || c == UTF8PROC_CATEGORY_ZP || c == UTF8PROC_CATEGORY_CN) return 0;
+        p += n;
+    }
+    return 1;
+}
+
 static shn_status set_text(const setting *s, char *field, const char *value, shn_error *err)
 {
     if (strlen(value) >= s->size) return bad(err, s, value, "a shorter word");
-    for (const char *p = value; *p; p++)
-        if ((unsigned char)*p < ' ' || *p == '"' || *p == '\\' || *p == 127) return bad(err, s, value, "a plain word");
+    if (!is_plain(value)) return bad(err, s, value, "a plain word");
     memset(field, 0, s->size);
     memcpy(field, value, strlen(value));
     return SHN_OK;

@@ -13,21 +13,33 @@
 #define CLONES
 #endif
 
-enum { TILE_ROWS = 4, TILE_COLUMNS = 16 };
+enum { TILE_ROWS = 4, TILE_COLUMNS = 16, LANES = 8 };
+typedef double lanes __attribute__((vector_size(LANES * sizeof(double))));
+typedef float  narrow __attribute__((vector_size(LANES * sizeof(float))));
 
-/** A full tile, its sums kept in registers over the inner loop. */
+/** A full tile, its sums kept in registers over the inner loop. Lanes are columns, so no sum is split or reordered. */
 CLONES static void tile_full(double *c, shn_factor a, const float *b, size_t inner, size_t n)
 {
-    double sum[TILE_ROWS][TILE_COLUMNS];
-    for (size_t r = 0; r < TILE_ROWS; r++) memcpy(sum[r], c + r * n, sizeof sum[r]);
+    lanes low[TILE_ROWS], high[TILE_ROWS];
+    for (size_t r = 0; r < TILE_ROWS; r++) {
+        memcpy(&low[r], c + r * n, sizeof low[r]);
+        memcpy(&high[r], c + r * n + LANES, sizeof high[r]);
+    }
     for (size_t k = 0; k < inner; k++) {
-        const float *restrict row = b + k * n;
+        narrow first, second;
+        memcpy(&first, b + k * n, sizeof first);
+        memcpy(&second, b + k * n + LANES, sizeof second);
+        const lanes b_low = __builtin_convertvector(first, lanes), b_high = __builtin_convertvector(second, lanes);
         for (size_t r = 0; r < TILE_ROWS; r++) {
             const double x = a.a[r * a.row + k * a.col];
-            for (size_t j = 0; j < TILE_COLUMNS; j++) sum[r][j] += x * (double)row[j];
+            low[r] += x * b_low;
+            high[r] += x * b_high;
         }
     }
-    for (size_t r = 0; r < TILE_ROWS; r++) memcpy(c + r * n, sum[r], sizeof sum[r]);
+    for (size_t r = 0; r < TILE_ROWS; r++) {
+        memcpy(c + r * n, &low[r], sizeof low[r]);
+        memcpy(c + r * n + LANES, &high[r], sizeof high[r]);
+    }
 }
 
 static void tile_edge(double *c, shn_factor a, const float *b, size_t n_rows, size_t n_columns, size_t inner, size_t n)

@@ -7,11 +7,11 @@
 
 #include "base/alloc.h"
 #include "base/fail.h"
-#include "base/random.h"
+#include "data/permute.h"
 #include "shinden/embed.h"
 #include "shinden/signal.h"
 
-enum { PURPOSE_PERMUTE = 0x7065726d, SCALE_RECORDS = 512, NAMED_PATIENTS = 3 };     /* "perm" */
+enum { SCALE_RECORDS = 512, NAMED_PATIENTS = 3 };
 
 /** Keeps the rows of which something is known; copies their labels. */
 static shn_status take_rows(shn_train_data *d, const uint32_t *rows, size_t n, shn_error *err)
@@ -106,37 +106,6 @@ static shn_status check_overlap(const shn_cohort *c, const char *split, shn_erro
     free(patient);
     free(rows);
     return st;
-}
-
-shn_status shn_permute_labels(uint8_t *label, uint8_t *known, const uint32_t *patient, size_t n, size_t n_patients, size_t K,
-                              uint64_t seed, shn_error *err)
-{
-    uint8_t  *old = shn_alloc(2 * n, K);
-    uint32_t *giver = shn_alloc(n_patients, sizeof *giver), *first = shn_alloc(n_patients + 1, sizeof *first);
-    uint32_t *member = shn_alloc(n, sizeof *member), *seen = shn_alloc(n_patients, sizeof *seen);
-    const int enough = old && giver && first && member && seen;
-    if (enough) {
-        shn_rng rng = shn_rng_stream(seed, PURPOSE_PERMUTE, 0, 0);
-        memcpy(old, label, n * K);
-        memcpy(old + n * K, known, n * K);
-        for (size_t p = 0; p < n_patients; p++) giver[p] = (uint32_t)p;
-        shn_rng_shuffle(&rng, giver, n_patients);
-        for (size_t i = 0; i < n; i++) first[patient[i] + 1]++;
-        for (size_t p = 0; p < n_patients; p++) first[p + 1] += first[p];
-        for (size_t i = 0; i < n; i++) member[first[patient[i]] + seen[patient[i]]++] = (uint32_t)i;
-        memset(seen, 0, n_patients * sizeof *seen);
-        for (size_t i = 0; i < n; i++) {
-            const uint32_t q = giver[patient[i]], from = member[first[q] + seen[patient[i]]++ % (first[q + 1] - first[q])];
-            memcpy(label + i * K, old + from * K, K);
-            memcpy(known + i * K, old + (n + from) * K, K);
-        }
-    }
-    free(old);
-    free(giver);
-    free(first);
-    free(member);
-    free(seen);
-    return enough ? SHN_OK : shn_fail_nomem(err, "train.data");
 }
 
 static shn_status permute(shn_train_data *d, uint64_t seed, shn_error *err)

@@ -25,11 +25,5 @@ typedef struct shn_train_data {
 SHN_NODISCARD shn_status shn_train_data_load(const shn_cohort *c, const shn_train_config *config, shn_train_data *out, shn_error *err);
 void shn_train_data_free(shn_train_data *d);            /* safe on a zeroed one */
 
-/**
- * Hands the labels of every patient to another one, at random: rows of label and known [n][K] are moved, record j of a patient getting
- * record j (modulo their number) of the other. patient [n] < n_patients. A control: what is left to learn is chance.
- */
-SHN_NODISCARD shn_status shn_permute_labels(uint8_t *label, uint8_t *known, const uint32_t *patient, size_t n, size_t n_patients,
-                                            size_t K, uint64_t seed, shn_error *err);
 
 #endif

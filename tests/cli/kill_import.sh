@@ -2,7 +2,7 @@
 # Import killed with -9 at random moments and started again ends with the same bytes. SHINDEN_KILLS (3) runs.
 set -eu
 program=$1
-. tests/cli/import_records.sh
+. tests/cli/import_records.inc
 kills=${SHINDEN_KILLS:-3}
 work=$(mktemp -d "${TMPDIR:-/tmp}/shinden-kill-XXXXXX")
 trap 'rm -rf "$work"' EXIT

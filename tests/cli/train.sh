@@ -25,7 +25,7 @@ for loss in bce clip clip-multi siglip siglip-jaccard jaccard-softmax class-colu
         [ -s "$dir/$loss/$left" ] || fail "$loss: no $left"
     done
 done
-grep -q '"hash 384' "$dir/clip/log.jsonl" || fail "the log does not say that the text vectors are random"
+grep -q '"hash, seed 1, width 384' "$dir/clip/log.jsonl" || fail "the log does not say that the text vectors are random"
 
 # config.yaml of a run is a config file: it gives the same run again; flags win over it
 "$shinden" train "$dir/c.h5" --config "$dir/clip/config.yaml" -o "$dir/again" > /dev/null 2>&1

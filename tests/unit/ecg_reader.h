@@ -76,7 +76,7 @@ static int rd_edge(const float *a, int n, int from, int step, int reach, double 
         if (quiet == 11) return i - 10 * step;
     }
     /* ST slopes on: the J point is where it first slopes least */
-    for (i = from + 5 * step; abs(i - from) < 62 && i > 11 && i < n - 12; i += step) {
+    for (i = from + 20 * step; abs(i - from) < 62 && i > 11 && i < n - 12; i += step) {
         int least = 1;
         for (int k = -10; least && k <= 10; k++) least = a[i + k] >= a[i];
         if (least) return i;
@@ -98,7 +98,7 @@ static void rd_curvature(const reading *m, float *b)
     free(c);
 }
 
-/** Sum over the free leads of the height within 50 ms on either side. */
+/** Height within 50 ms on either side, summed over the free leads. */
 static float rd_height(const reading *m, int at)
 {
     float sum = 0;
@@ -113,27 +113,47 @@ static float rd_height(const reading *m, int at)
     return sum;
 }
 
-/** Sharp bends that are also high: a P wave may be the one, a T wave the other. */
+/** Height times the steepest slope within the same 100 ms; its root, so that it scales as mV. */
+static float rd_force(const reading *m, const float *a, int at)
+{
+    float steep = 0;
+    for (int i = at - 25; i <= at + 25; i++) steep = fmaxf(steep, a[i]);
+    return sqrtf(rd_height(m, at) * steep);
+}
+
+/** Of n values, the one that 85 % do not exceed. */
+static float rd_large(const float *values, int n)
+{
+    float in_order[RD_BEATS];
+    memcpy(in_order, values, (size_t)n * sizeof *values);
+    qsort(in_order, (size_t)n, sizeof *in_order, rd_compare_float);
+    return n > 0 ? in_order[(int)(0.85 * (n - 1))] : 0;
+}
+
+/** Sharp bends that are also high and steep. */
 static void rd_find_beats(reading *m, const float *a)
 {
-    float *b = calloc((size_t)m->n, sizeof *b), *sorted = calloc((size_t)m->n, sizeof *b), height[RD_BEATS], in_order[RD_BEATS];
-    int    at[RD_BEATS], n = 0;
+    float *b = calloc((size_t)m->n, sizeof *b), *sorted = calloc((size_t)m->n, sizeof *b), force[RD_BEATS];
+    int    at[RD_BEATS], sharp[RD_BEATS], n = 0;
     rd_curvature(m, b);
     memcpy(sorted, b, (size_t)m->n * sizeof *b);
     qsort(sorted, (size_t)m->n, sizeof *b, rd_compare_float);
-    const float limit = 0.065f * sorted[(int)(0.985 * m->n)];
+    const float limit = 0.03f * sorted[(int)(0.985 * m->n)];
     for (int i = 40; i < m->n - 40 && n < RD_BEATS; i++) {
         int is_top = b[i] > limit;
         for (int k = -100; is_top && k <= 100; k++)
             if (i + k >= 0 && i + k < m->n && (b[i + k] > b[i] || (b[i + k] == b[i] && k < 0))) is_top = 0;
         if (!is_top) continue;
         at[n] = i;
-        height[n] = in_order[n] = rd_height(m, i);
+        force[n] = rd_force(m, a, i);
+        sharp[n] = b[i] > 2.6f * rd_height(m, i);
         n++;
     }
-    qsort(in_order, (size_t)n, sizeof *in_order, rd_compare_float);
+    /* An early beat may have a quarter of the usual force; but P waves, on T waves too, come up to 1.1 (mV^2 per 4 ms, rooted), though
+       never so sharply bent for their height as a narrow QRS. */
+    const float usual = rd_large(force, n), least = fmaxf(0.27f * usual, fminf(1.2f, 0.6f * usual));
     for (int i = 0; i < n; i++) {
-        if (height[i] < 0.36f * in_order[(int)(0.85 * (n - 1))]) continue;
+        if (force[i] < least && !(sharp[i] && force[i] > 0.2f * usual)) continue;
         m->r_at[m->n_beats] = at[i];
         m->onset[m->n_beats++] = rd_edge(a, m->n, at[i], -1, 100, 0.03, 0.10);
     }
@@ -313,7 +333,7 @@ static void rd_read_qrs(reading *m)
         if (a[i] > a[steep]) steep = i;
     /* the end by bends and steep limbs, since ST may slope gently from the J point on; bends reach 4 samples beyond the wave */
     for (int i = 0; i < RD_WINDOW; i++) bend[i] = fmaxf(bend[i], 0.25f * a[i]);
-    const int end = rd_edge(bend, RD_WINDOW, steep, 1, 72, 0.02, 0.05) - 4, start = rd_edge(a, RD_WINDOW, steep, -1, 100, 0.03, 0.10);
+    const int end = rd_edge(bend, RD_WINDOW, steep, 1, 80, 0.02, 0.05) - 4, start = rd_edge(a, RD_WINDOW, steep, -1, 100, 0.03, 0.10);
     m->qrs = (end - start) / RD_FS;
     for (int l = 0; l < RD_LEADS; l++) {
         const float *x = m->mean_beat[l];

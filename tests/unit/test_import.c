@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 
+#include "base/alloc.h"
 #include "base/file.h"
 #include "data/plan.h"
 #include "shinden/cohort.h"
@@ -586,6 +587,33 @@ static void test_nothing_to_keep_and_no_place(void **state)
     shn_import_summary_free(&s);
 }
 
+/** Memory ends at the n-th allocation: an error that says so, never a record less. */
+static void test_failing_allocations(void **state)
+{
+    (void)state;
+    shn_error err;
+    shn_import_summary s;
+    shn_import_options o = defaults();
+    int failures = 0;
+    begin();
+    make_many(3);
+    for (long n = 1;; n += 1 + n / 16) {
+        shn_alloc_fail_after(n);
+        const shn_status st = import_with(&o, &s, &err);
+        shn_alloc_fail_after(0);
+        const size_t kept = s.n_kept;
+        shn_import_summary_free(&s);
+        if (st == SHN_OK) {
+            assert_int_equal(kept, 3);
+            break;
+        }
+        failures++;
+        if (st != SHN_NOMEM) fail_msg("allocation %ld: %s: %s", n, shn_status_text(st), err.text);
+        assert_int_equal(access(in_folder("c.h5"), F_OK), -1);
+    }
+    assert_true(failures > 20);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -602,6 +630,7 @@ int main(void)
         cmocka_unit_test(test_damaged_journals),
         cmocka_unit_test(test_full_disk),
         cmocka_unit_test(test_nothing_to_keep_and_no_place),
+        cmocka_unit_test(test_failing_allocations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

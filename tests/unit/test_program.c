@@ -86,7 +86,7 @@ static int microvolts(size_t l, size_t i, int seed)
     case 3: return -(I + II);
     case 4: return 2 * I - II;
     case 5: return 2 * II - I;
-    default: return (int)lround(300 * (double)l * sin(7.1 * t + 0.3 * (double)l + seed) / 6);
+    default: return (int)lround(300 * (double)l * sin(7.1 * t + 0.03 * (double)l + seed) / 6);
     }
 }
 

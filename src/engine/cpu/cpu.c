@@ -53,7 +53,7 @@ static void cpu_free(void *self)
 static shn_status make_conv(cpu_engine *e, const cpu_unit *w, shn_conv_pass pass, shn_conv **out, shn_error *err)
 {
     const shn_conv_spec s = {
-        .pass = pass, .dtype = e->type, .n = pass == SHN_CONV_INFERENCE ? e->embed_chunk : w->chunk, .in = w->u.in_channels,
+        .pass = pass, .dtype = e->type, .n = pass == SHN_CONV_INFERENCE ? e->embed_call : w->chunk, .in = w->u.in_channels,
         .in_length = w->in_length, .out = w->u.out_channels, .out_length = w->conv_length, .kernel = w->u.kernel,
         .stride = w->u.stride, .pad = w->u.pad, .add = pass == SHN_CONV_INFERENCE && w->u.residual >= 0,
         .relu = pass == SHN_CONV_INFERENCE && w->u.relu,
@@ -66,7 +66,8 @@ static shn_status make_reorder(cpu_engine *e, const shn_layout *from, const shn_
     return shn_layout_equal(from, to) ? SHN_OK : shn_reorder_new(e->compute, from, to, out, err);
 }
 
-static shn_status make_unit(cpu_engine *e, cpu_unit *w, shn_error *err)
+/** Primitives and reorders of a unit that oneDNN runs; *bytes: of its master weights. */
+static shn_status make_primitives(cpu_engine *e, cpu_unit *w, size_t *bytes, shn_error *err)
 {
     shn_layout *plain = NULL;
     shn_status  st = shn_layout_plain(e->compute, w->u.out_channels, w->u.in_channels, w->u.kernel, &plain, err);
@@ -85,14 +86,26 @@ static shn_status make_unit(cpu_engine *e, cpu_unit *w, shn_error *err)
         if (st == SHN_OK) st = make_reorder(e, master, shn_conv_layout(w->forward), &w->to_forward, err);
         if (st == SHN_OK && w->backward_data) st = make_reorder(e, master, shn_conv_layout(w->backward_data), &w->to_backward, err);
     }
-    if (st == SHN_OK) {
-        w->n_weight = (shn_layout_bytes(master) / sizeof(float) + 15) / 16 * 16;
-        w->weight = e->n_internal;
-        w->gamma = w->weight + w->n_weight;
-        w->beta = w->gamma + (w->u.out_channels + 15) / 16 * 16;
-        e->n_internal = w->beta + (w->u.out_channels + 15) / 16 * 16;
-    }
+    if (st == SHN_OK) *bytes = shn_layout_bytes(master);
     shn_layout_free(plain);
+    return st;
+}
+
+static size_t whole(size_t floats) { return (floats + 15) / 16 * 16; }
+
+static shn_status make_unit(cpu_engine *e, cpu_unit *w, shn_isa isa, shn_error *err)
+{
+    size_t     bytes = (size_t)w->u.in_channels * w->u.out_channels * w->u.kernel * sizeof(float);
+    shn_status st = SHN_OK;
+    w->k = shn_kernels_choose(isa, e->type, w->u.out_channels);
+    if (e->type == SHN_F32 && w->u.kernel == 3 && w->u.stride == 1 && w->u.pad == 1)
+        w->wino = shn_wino_choose(isa, w->u.in_channels, w->u.out_channels, w->conv_length);
+    if (!w->wino) st = make_primitives(e, w, &bytes, err);
+    w->n_weight = whole(bytes / sizeof(float));
+    w->weight = e->n_internal;
+    w->gamma = w->weight + w->n_weight;
+    w->beta = w->gamma + whole(w->u.out_channels);
+    e->n_internal = w->beta + whole(w->u.out_channels);
     return st;
 }
 
@@ -107,7 +120,19 @@ static void *carve(const cpu_engine *e, size_t *at, size_t bytes)
 static size_t max_size(size_t a, size_t b) { return a > b ? a : b; }
 
 /** What the largest unit needs, over all units. */
-typedef struct extent { size_t chunk_conv, chunk_in, gradient, weight, plain, channels, embed, sums, scratch, kept; } extent;
+typedef struct extent { size_t chunk_conv, chunk_in, gradient, weight, wino_sums, plain, channels, embed, sums, scratch, kept; } extent;
+
+static size_t unit_scratch(const cpu_unit *w)
+{
+    size_t             bytes = w->wino ? shn_wino_scratch(w->u.in_channels, w->u.out_channels) * sizeof(float) : 0;
+    const shn_conv    *convs[] = { w->infer, w->forward, w->backward_data, w->backward_weights };
+    const shn_reorder *reorders[] = { w->from_plain, w->to_plain, w->to_forward, w->to_backward, w->to_infer };
+    for (size_t i = 0; i < sizeof convs / sizeof *convs; i++)
+        if (convs[i]) bytes = max_size(bytes, shn_conv_scratch_bytes(convs[i]));
+    for (size_t i = 0; i < sizeof reorders / sizeof *reorders; i++)
+        if (reorders[i]) bytes = max_size(bytes, shn_reorder_scratch_bytes(reorders[i]));
+    return bytes;
+}
 
 static extent measure(cpu_engine *e)
 {
@@ -117,17 +142,12 @@ static extent measure(cpu_engine *e)
         const size_t in = w->in_length * w->u.in_channels * e->element, C = w->u.out_channels;
         x.channels = max_size(x.channels, C);
         x.plain = max_size(x.plain, (size_t)w->u.in_channels * C * w->u.kernel);
-        x.embed = max_size(x.embed, max_size(cpu_conv_bytes(e, w, e->embed_chunk), cpu_out_bytes(e, w, e->embed_chunk)));
+        x.embed = max_size(x.embed, max_size(cpu_conv_bytes(e, w, e->embed_group), cpu_out_bytes(e, w, e->embed_group)));
         w->sum_at = x.sums;
         x.sums += 2 * ((C + 15) / 16 * 16);
-        x.scratch = max_size(x.scratch, shn_conv_scratch_bytes(w->infer));
-        const shn_reorder *reorders[] = { w->from_plain, w->to_plain, w->to_forward, w->to_backward, w->to_infer };
-        for (size_t r = 0; r < 5; r++)
-            if (reorders[r]) x.scratch = max_size(x.scratch, shn_reorder_scratch_bytes(reorders[r]));
+        x.scratch = max_size(x.scratch, unit_scratch(w));
         if (!e->training) continue;
-        x.scratch = max_size(x.scratch, shn_conv_scratch_bytes(w->forward));
-        x.scratch = max_size(x.scratch, shn_conv_scratch_bytes(w->backward_weights));
-        if (w->backward_data) x.scratch = max_size(x.scratch, shn_conv_scratch_bytes(w->backward_data));
+        if (w->wino) x.wino_sums = max_size(x.wino_sums, 2 * w->n_weight);
         x.chunk_conv = max_size(x.chunk_conv, cpu_conv_bytes(e, w, w->chunk));
         if (w->u.input >= 1) x.chunk_in = max_size(x.chunk_in, w->chunk * in);
         x.gradient = max_size(x.gradient, cpu_out_bytes(e, w, e->share_pad));
@@ -148,12 +168,17 @@ static void place_weights(cpu_engine *e, size_t *at)
     e->state = carve(e, at, e->enc.n_state * sizeof(float));
     for (size_t i = 0; i < e->n_units; i++) {
         cpu_unit *w = &e->units[i];
-        w->w_infer = carve(e, at, shn_layout_bytes(shn_conv_layout(w->infer)));
         w->bias = carve(e, at, w->u.out_channels * sizeof(float));
+        if (w->wino) {
+            const size_t packed = 2 * w->n_weight * sizeof(float);      /* six numbers for three taps */
+            w->w_infer = carve(e, at, packed);
+            if (e->training) w->w_forward = carve(e, at, packed), w->w_backward = carve(e, at, packed);
+            continue;
+        }
+        w->w_infer = carve(e, at, shn_layout_bytes(shn_conv_layout(w->infer)));
         if (!e->training) continue;
         w->w_forward = w->to_forward ? carve(e, at, shn_layout_bytes(shn_conv_layout(w->forward))) : e->params + w->weight;
-        if (w->to_backward) w->w_backward = carve(e, at, shn_layout_bytes(shn_conv_layout(w->backward_data)));
-        else w->w_backward = e->params + w->weight;
+        w->w_backward = w->to_backward ? carve(e, at, shn_layout_bytes(shn_conv_layout(w->backward_data))) : e->params + w->weight;
     }
     if (!e->training) return;
     e->gradient = carve(e, at, e->n_internal * sizeof(float));
@@ -167,8 +192,9 @@ static void place_thread(cpu_engine *e, cpu_thread *t, const extent *x, size_t *
 {
     const size_t input = e->n_samples * e->enc.config.n_leads * e->element;
     for (int b = 0; b < CPU_BUFFERS; b++) t->embed[b] = carve(e, at, x->embed);
-    t->x = carve(e, at, input * max_size(e->embed_chunk, e->training ? e->units[0].chunk : 0));
+    t->x = carve(e, at, input * max_size(e->embed_call, e->training ? e->units[0].chunk : 0));
     t->plain = carve(e, at, x->plain * sizeof(float));
+    t->scale = carve(e, at, x->channels * sizeof(float));
     t->pooled = carve(e, at, e->enc.channels * sizeof(float));
     t->scratch = carve(e, at, x->scratch);
     if (!e->training) return;
@@ -178,6 +204,7 @@ static void place_thread(cpu_engine *e, cpu_thread *t, const extent *x, size_t *
     t->d_x = carve(e, at, x->chunk_in);
     for (int b = 0; b < 2; b++) t->d_w[b] = carve(e, at, x->weight * sizeof(float));
     t->d_w_part = carve(e, at, x->weight * sizeof(float));
+    t->d_w_sums = carve(e, at, x->wino_sums * sizeof(float));
     t->sums = carve(e, at, x->sums * sizeof(double));
     t->affine = carve(e, at, x->sums * sizeof(float));
     t->rstd = carve(e, at, x->sums / 2 * sizeof(double));
@@ -220,54 +247,47 @@ static shn_status build(cpu_engine *e, const shn_engine_options *o, shn_isa isa,
     if (!e->threads) return shn_fail_nomem(err, where);
     cpu_plan(e);
     e->k = shn_kernels_choose(isa, e->type, e->enc.channels);
-    for (size_t i = 0; i < e->n_units && st == SHN_OK; i++) {
-        e->units[i].k = shn_kernels_choose(isa, e->type, e->units[i].u.out_channels);
-        st = make_unit(e, &e->units[i], err);
-    }
+    for (size_t i = 0; i < e->n_units && st == SHN_OK; i++) st = make_unit(e, &e->units[i], isa, err);
     if (st != SHN_OK) return st;
     e->fc_weight = e->n_internal;
-    e->fc_bias = e->fc_weight + ((size_t)e->enc.config.embed * e->enc.channels + 15) / 16 * 16;
-    e->n_internal = e->fc_bias + (e->enc.config.embed + 15) / 16 * 16;
+    e->fc_bias = e->fc_weight + whole((size_t)e->enc.config.embed * e->enc.channels);
+    e->n_internal = e->fc_bias + whole(e->enc.config.embed);
     e->fresh = 1;
     return place_all(e, err);
 }
 
 /* ---- weights in and out ---- */
 
-/** One block of floats between the table's order and the internal one, either way. */
-static void convert_block(const cpu_engine *e, float *internal, float *table, int inward)
+/** One block of floats from the table's order to the internal one. */
+static void inward(const cpu_engine *e, float *internal, const float *table)
 {
     const shn_compute_mode before = shn_compute_enter();
     for (size_t i = 0; i < e->n_units; i++) {
         const cpu_unit *w = &e->units[i];
-        const size_t    C = w->u.out_channels * sizeof(float), n = (size_t)w->u.in_channels * w->u.kernel * C;
-        float          *in = internal + w->weight, *out = table + w->u.weight;
-        shn_reorder    *r = inward ? w->from_plain : w->to_plain;
-        /* the layouts were checked when the reorder was made, so it cannot fail here */
-        if (r) (void)!shn_reorder_run(r, 0, inward ? out : in, inward ? in : out, e->threads[0].scratch, NULL);
-        else memcpy(inward ? in : out, inward ? out : in, n);
-        if (inward) memcpy(internal + w->gamma, table + w->u.gamma, C), memcpy(internal + w->beta, table + w->u.beta, C);
-        else memcpy(table + w->u.gamma, internal + w->gamma, C), memcpy(table + w->u.beta, internal + w->beta, C);
+        const size_t    C = w->u.out_channels * sizeof(float);
+        cpu_conv_from_plain(e, w, table + w->u.weight, internal + w->weight);
+        memcpy(internal + w->gamma, table + w->u.gamma, C);
+        memcpy(internal + w->beta, table + w->u.beta, C);
     }
-    const size_t n_fc = (size_t)e->enc.config.embed * e->enc.channels * sizeof(float), n_b = e->enc.config.embed * sizeof(float);
-    if (inward) memcpy(internal + e->fc_weight, table + e->enc.fc_weight, n_fc), memcpy(internal + e->fc_bias, table + e->enc.fc_bias, n_b);
-    else memcpy(table + e->enc.fc_weight, internal + e->fc_weight, n_fc), memcpy(table + e->enc.fc_bias, internal + e->fc_bias, n_b);
+    memcpy(internal + e->fc_weight, table + e->enc.fc_weight, (size_t)e->enc.config.embed * e->enc.channels * sizeof(float));
+    memcpy(internal + e->fc_bias, table + e->enc.fc_bias, e->enc.config.embed * sizeof(float));
     shn_compute_leave(before);
-}
-
-static void inward(const cpu_engine *e, float *internal, const float *table)
-{
-    float *t;
-    memcpy(&t, &table, sizeof t);               /* read only: convert_block writes the other side */
-    convert_block(e, internal, t, 1);
 }
 
 static void outward(const cpu_engine *e, const float *internal, float *table)
 {
-    float *i;
-    memcpy(&i, &internal, sizeof i);
+    const shn_compute_mode before = shn_compute_enter();
     memset(table, 0, e->enc.n_params * sizeof *table);
-    convert_block(e, i, table, 0);
+    for (size_t i = 0; i < e->n_units; i++) {
+        const cpu_unit *w = &e->units[i];
+        const size_t    C = w->u.out_channels * sizeof(float);
+        cpu_conv_to_plain(e, w, internal + w->weight, table + w->u.weight);
+        memcpy(table + w->u.gamma, internal + w->gamma, C);
+        memcpy(table + w->u.beta, internal + w->beta, C);
+    }
+    memcpy(table + e->enc.fc_weight, internal + e->fc_weight, (size_t)e->enc.config.embed * e->enc.channels * sizeof(float));
+    memcpy(table + e->enc.fc_bias, internal + e->fc_bias, e->enc.config.embed * sizeof(float));
+    shn_compute_leave(before);
 }
 
 static void cpu_set(void *self, const float *params, const float *state)

@@ -12,6 +12,7 @@
 #include "base/threads.h"
 #include "compute/conv.h"
 #include "engine/cpu/kernels.h"
+#include "engine/cpu/winograd.h"
 #include "engine/engine_ops.h"
 
 enum { CPU_BUFFERS = 4 };               /* gradient and embedding buffers per thread that a table of blocks needs at most */
@@ -19,6 +20,7 @@ enum { CPU_BUFFERS = 4 };               /* gradient and embedding buffers per th
 typedef struct cpu_unit {
     shn_unit           u;
     const shn_kernels *k;               /* for its output's channels */
+    const shn_wino    *wino;            /* NULL: oneDNN runs it. Else no primitives: master and gradient are [3][in][out] */
     size_t in_length, conv_length, out_length;
     size_t chunk;                       /* records per call in the training pass */
     int    shortcut;                    /* unit whose convolution result, normalised, is the residual; -1 none */
@@ -42,12 +44,13 @@ typedef struct cpu_thread {
     char   *gradient[CPU_BUFFERS];
     char   *d_y, *d_x, *x;              /* one chunk each */
     float  *d_w[2], *d_w_part;          /* weight gradient of the share for even and odd units; of one chunk */
+    float  *d_w_sums;                   /* [6][in][out] in Winograd's domain */
     double *sums;                       /* [all units][2][C] */
     float  *affine;                     /* [all units][2][C]: mean, scale */
     double *rstd;                       /* [all units][C] */
     float  *k;                          /* [3][C] BN backward */
     char   *embed[CPU_BUFFERS];
-    float  *plain, *pooled;             /* one unit's weights; [chunk][C] */
+    float  *plain, *scale, *pooled;     /* one unit's weights; [C]; [C] */
     void   *scratch;
     double  square;
     shn_status status;
@@ -56,7 +59,8 @@ typedef struct cpu_thread {
 
 typedef struct cpu_engine {
     shn_encoder   enc;
-    size_t        n_samples, batch_max, share_max, share_pad, embed_chunk;
+    size_t        n_samples, batch_max, share_max, share_pad;
+    size_t        embed_call, embed_group;  /* records per oneDNN call and per walk through the units, a multiple of it */
     int           training;
     shn_dtype     type;
     size_t        element;              /* bytes */
@@ -115,7 +119,27 @@ shn_status cpu_team(cpu_engine *e, shn_team_fn *fn, shn_error *err);
 shn_status cpu_forward(void *self, const float *x, size_t B, int update_state, float *z, shn_error *err);
 shn_status cpu_backward(void *self, const float *x, const float *d_z, size_t B, shn_error *err);
 shn_status cpu_embed(void *self, const float *x, size_t B, float *z, shn_error *err);
-/** Lays out buffers and chunks; carve(0) counts, carve(1) places. */
+/** Chooses lengths, chunks, buffers and owners. */
 void cpu_plan(cpu_engine *e);
+
+/**
+ * A unit's convolution over n records, by oneDNN or by Winograd; oneDNN works on whole chunks, so the memory must reach that
+ * far. Errors go to the thread.
+ */
+void cpu_conv_forward(cpu_thread *t, unsigned thread, cpu_unit *w, const void *src, void *dst, size_t n);
+void cpu_conv_data(cpu_thread *t, unsigned thread, cpu_unit *w, const void *d_y, void *d_x, size_t n);
+/** chunk 0 starts the gradient in d_w; end it with cpu_conv_weights_end. */
+void cpu_conv_weights(cpu_engine *e, cpu_thread *t, unsigned thread, cpu_unit *w, const void *src, const void *d_y, size_t n, int first,
+                      float *d_w);
+void cpu_conv_weights_end(cpu_thread *t, cpu_unit *w, float *d_w);
+/** BN folded, ReLU and sum into dst included. oneDNN: n is ignored, it is one call of embed_call records. */
+void cpu_conv_infer(cpu_thread *t, unsigned thread, cpu_unit *w, const void *src, void *dst, size_t n);
+/** Brings the forward and backward copies of a unit's weights up to date. */
+void cpu_conv_pack(cpu_engine *e, cpu_thread *t, unsigned thread, cpu_unit *w);
+/** Weights, scaled per output channel, to the embedding's copy. */
+void cpu_conv_fold(cpu_engine *e, cpu_thread *t, unsigned thread, cpu_unit *w, const float *scale);
+/** A unit's weights between master layout and the table's [out][in][kernel]. */
+void cpu_conv_from_plain(const cpu_engine *e, const cpu_unit *w, const float *plain, float *master);
+void cpu_conv_to_plain(const cpu_engine *e, const cpu_unit *w, const float *master, float *plain);
 
 #endif

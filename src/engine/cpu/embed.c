@@ -1,7 +1,7 @@
 /**
  * Embedding: BN with running statistics is folded into weights and bias, ReLU and the residual sum are part of the
- * convolution. Every call has the same fixed number of records, padded with zeros where there are fewer, so a record's
- * bits do not depend on its neighbours.
+ * convolution. Every oneDNN call has the same fixed number of records, padded where there are fewer, and Winograd's tiles do not
+ * know their neighbours: so a record's bits do not depend on the others in the batch.
  */
 #include <math.h>
 #include <string.h>
@@ -10,17 +10,12 @@
 
 static void fold(cpu_engine *e, cpu_thread *t, unsigned thread, cpu_unit *w)
 {
-    const size_t C = w->u.out_channels, each = (size_t)w->u.in_channels * w->u.kernel;
-    const float *master = e->params + w->weight;
-    if (w->to_plain) CPU_TRY(t, shn_reorder_run(w->to_plain, thread, master, t->plain, t->scratch, &t->error));
-    else memcpy(t->plain, master, C * each * sizeof *master);
-    for (size_t c = 0; c < C; c++) {
+    for (size_t c = 0; c < w->u.out_channels; c++) {
         const double scale = e->params[w->gamma + c] / sqrt((double)e->state[w->u.var + c] + (double)SHN_BN_EPS);
-        for (size_t i = 0; i < each; i++) t->plain[c * each + i] = (float)(t->plain[c * each + i] * scale);
+        t->scale[c] = (float)scale;
         w->bias[c] = (float)(e->params[w->beta + c] - e->state[w->u.mean + c] * scale);
     }
-    if (w->to_infer) CPU_TRY(t, shn_reorder_run(w->to_infer, thread, t->plain, w->w_infer, t->scratch, &t->error));
-    else memcpy(w->w_infer, t->plain, C * each * sizeof *t->plain);
+    cpu_conv_fold(e, t, thread, w, t->scale);
 }
 
 /** 1 if the record holds a NaN or an infinity: ReLU as oneDNN has it would turn a NaN into a confident 0. */
@@ -36,34 +31,51 @@ static int not_finite(const float *x, size_t n)
     return worst >= 0x7f800000u;
 }
 
-static void chunk(cpu_engine *e, cpu_thread *t, unsigned thread, size_t first, size_t n)
+/** One unit over a group of n records: at once by Winograd, call by call by oneDNN. */
+static void convolve(cpu_engine *e, cpu_thread *t, unsigned thread, cpu_unit *w, size_t first, size_t n)
 {
-    const void *input = cpu_input(e, t, first, n, e->embed_chunk);
-    const char *at = NULL;
-    for (size_t i = 0; i < e->n_units; i++) {
-        cpu_unit *w = &e->units[i];
-        char     *dst = t->embed[w->e_dst];
-        CPU_TRY(t, shn_conv_run(w->infer, thread, w->e_src < 0 ? input : t->embed[w->e_src], w->w_infer, w->bias, dst, t->scratch,
-                                &t->error));
-        at = dst;
-        if (w->e_pool < 0) continue;
-        at = t->embed[w->e_pool];
-        for (size_t r = 0; r < n; r++)
-            w->k->pool(dst + cpu_conv_bytes(e, w, r), w->conv_length, w->out_length, w->u.out_channels,
-                       t->embed[w->e_pool] + cpu_out_bytes(e, w, r));
+    char *dst = t->embed[w->e_dst];
+    if (w->wino) {
+        cpu_conv_infer(t, thread, w, t->embed[w->e_src], dst, n);
+        return;
     }
+    const size_t in = w->in_length * w->u.in_channels * e->element;
+    for (size_t r = 0; r < n; r += e->embed_call) {
+        const size_t some = n - r < e->embed_call ? n - r : e->embed_call;
+        const void  *src = w->e_src < 0 ? cpu_input(e, t, first + r, some, e->embed_call) : t->embed[w->e_src] + r * in;
+        cpu_conv_infer(t, thread, w, src, dst + cpu_conv_bytes(e, w, r), some);
+    }
+}
+
+static void head(cpu_engine *e, cpu_thread *t, const char *last_output, size_t first, size_t n)
+{
     const cpu_unit *last = &e->units[e->n_units - 1];
-    const size_t    C = e->enc.channels, E = e->enc.config.embed;
+    const size_t    C = e->enc.channels, E = e->enc.config.embed, record = e->n_samples * e->enc.config.n_leads;
     for (size_t r = 0; r < n; r++) {
         float *z = e->z + (first + r) * E;
-        e->k->row_mean(at + cpu_out_bytes(e, last, r), last->out_length, C, t->pooled);
-        const size_t record = e->n_samples * e->enc.config.n_leads;
         if (not_finite(e->x + (first + r) * record, record)) {
             for (size_t k = 0; k < E; k++) z[k] = NAN;
             continue;
         }
+        e->k->row_mean(last_output + cpu_out_bytes(e, last, r), last->out_length, C, t->pooled);
         for (size_t k = 0; k < E; k++) z[k] = e->k->dot(t->pooled, e->params + e->fc_weight + k * C, C) + e->params[e->fc_bias + k];
     }
+}
+
+static void group(cpu_engine *e, cpu_thread *t, unsigned thread, size_t first, size_t n)
+{
+    const char *at = NULL;
+    for (size_t i = 0; i < e->n_units; i++) {
+        cpu_unit *w = &e->units[i];
+        convolve(e, t, thread, w, first, n);
+        at = t->embed[w->e_dst];
+        if (w->e_pool < 0) continue;
+        for (size_t r = 0; r < n; r++)
+            w->k->pool(at + cpu_conv_bytes(e, w, r), w->conv_length, w->out_length, w->u.out_channels,
+                       t->embed[w->e_pool] + cpu_out_bytes(e, w, r));
+        at = t->embed[w->e_pool];
+    }
+    head(e, t, at, first, n);
 }
 
 static void embed_thread(void *self, unsigned thread, unsigned n_threads)
@@ -77,11 +89,10 @@ static void embed_thread(void *self, unsigned thread, unsigned n_threads)
         shn_team_barrier(e->team);
     }
     size_t at, last;
-    shn_team_share((e->B + e->embed_chunk - 1) / e->embed_chunk, thread, n_threads, &at, &last);
-    for (; at < last; at++) {
-        const size_t first = at * e->embed_chunk;
-        chunk(e, t, thread, first, e->B - first < e->embed_chunk ? e->B - first : e->embed_chunk);
-    }
+    shn_team_share((e->B + e->embed_call - 1) / e->embed_call, thread, n_threads, &at, &last);     /* whole calls */
+    at *= e->embed_call;
+    last = last * e->embed_call < e->B ? last * e->embed_call : e->B;
+    for (; at < last; at += e->embed_group) group(e, t, thread, at, last - at < e->embed_group ? last - at : e->embed_group);
     shn_compute_leave(before);
 }
 

@@ -45,9 +45,14 @@ static void chunks(cpu_engine *e)
         const size_t padded = (e->share_max + w->chunk - 1) / w->chunk * w->chunk;
         if (padded > e->share_pad) e->share_pad = padded;
     }
+    /* Embedding: a oneDNN call has a fixed size, small, for a record alone should not pay for many; Winograd takes a group at
+       once, large, for its weights are read once per block of tiles. */
     const size_t stage1 = e->units[0].out_length;
-    e->embed_chunk = stage1 >= EMBED_POSITIONS ? 1 : EMBED_POSITIONS / stage1;
-    if (e->embed_chunk > 4) e->embed_chunk = 4;         /* a record alone should not pay for many */
+    e->embed_call = stage1 >= EMBED_POSITIONS ? 1 : EMBED_POSITIONS / stage1;
+    if (e->embed_call > 4) e->embed_call = 4;
+    const size_t group = stage1 >= POSITIONS_PER_CALL ? 1 : (POSITIONS_PER_CALL + stage1 - 1) / stage1;
+    const size_t most = group > e->share_max ? e->share_max : group;
+    e->embed_group = (most + e->embed_call - 1) / e->embed_call * e->embed_call;
 }
 
 static int take(int *refs)

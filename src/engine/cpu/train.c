@@ -27,18 +27,6 @@ static shn_affine affine_of(const cpu_engine *e, const cpu_thread *t, const cpu_
     return (shn_affine){ mean_of(t, w), scale_of(t, w), e->params + w->beta };
 }
 
-/** Brings the copies of this thread's weights up to date, in both directions' layouts. */
-static void pack(cpu_engine *e, cpu_thread *t, unsigned thread)
-{
-    for (size_t i = 0; i < e->n_units; i++) {
-        cpu_unit *w = &e->units[i];
-        if (w->owner != thread) continue;
-        const float *master = e->params + w->weight;
-        if (w->to_forward) CPU_TRY(t, shn_reorder_run(w->to_forward, thread, master, w->w_forward, t->scratch, &t->error));
-        if (w->to_backward) CPU_TRY(t, shn_reorder_run(w->to_backward, thread, master, w->w_backward, t->scratch, &t->error));
-    }
-}
-
 /* ---- forward ---- */
 
 /** Turns records [at, at + n) of a unit's convolution result into its output. */
@@ -108,7 +96,7 @@ static void unit_forward(cpu_engine *e, cpu_thread *t, unsigned thread, cpu_unit
             if (!ready[w->u.input]) finish(e, t, from, at, n);
             src = cpu_output(e, t, from, at);
         }
-        CPU_TRY(t, shn_conv_run(w->forward, thread, src, w->w_forward, NULL, cpu_conv_result(e, t, w, at), t->scratch, &t->error));
+        cpu_conv_forward(t, thread, w, src, cpu_conv_result(e, t, w, at), n);
         w->k->moments(cpu_conv_result(e, t, w, at), n * w->conv_length, C, sum, sum + C);
     }
     ready[w->u.input] = 1;
@@ -122,7 +110,8 @@ static void forward_thread(void *self, unsigned thread, unsigned n_threads)
     char                   ready[SHN_UNITS_MAX + 1] = { 1 };
     (void)n_threads;
     if (!e->packed) {
-        pack(e, t, thread);
+        for (size_t i = 0; i < e->n_units; i++)
+            if (e->units[i].owner == thread) cpu_conv_pack(e, t, thread, &e->units[i]);
         shn_team_barrier(e->team);
     }
     clear_padding(e, t);
@@ -268,7 +257,7 @@ static void data_gradient(cpu_engine *e, cpu_thread *t, unsigned thread, cpu_uni
     char           *to = t->gradient[w->d_input] + offset;
     /* where a second gradient waits in the same buffer the convolution must not write over it */
     char           *dx = w->last_user && w->other >= 0 ? t->d_x : to;
-    CPU_TRY(t, shn_conv_run(w->backward_data, thread, dx, w->w_backward, NULL, t->d_y, t->scratch, &t->error));
+    cpu_conv_data(t, thread, w, t->d_y, dx, n);
     if (w->last_user) mask_records(e, t, from, dx, w->other >= 0 ? to : NULL, to, at, n);
 }
 
@@ -288,11 +277,10 @@ static void unit_backward(cpu_engine *e, cpu_thread *t, unsigned thread, size_t 
         bn_backward(e, t, w, at, n);
         const void *src = w->u.input == 0 ? cpu_input(e, t, t->first + at, n, w->chunk)
                                           : cpu_output(e, t, &e->units[w->u.input - 1], at);
-        float *part = at == 0 ? d_w : t->d_w_part;
-        CPU_TRY(t, shn_conv_run(w->backward_weights, thread, src, part, NULL, t->d_y, t->scratch, &t->error));
-        if (at > 0) e->k->reduce(d_w, (const float *const[]){ part }, 1, w->n_weight, 1);
+        cpu_conv_weights(e, t, thread, w, src, t->d_y, n, at == 0, d_w);
         if (w->u.input >= 1) data_gradient(e, t, thread, w, at, n);
     }
+    if (t->n) cpu_conv_weights_end(t, w, d_w);
 }
 
 static void backward_thread(void *self, unsigned thread, unsigned n_threads)

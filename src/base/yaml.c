@@ -1,4 +1,4 @@
-#include "data/yaml.h"
+#include "base/yaml.h"
 
 #include <stdarg.h>
 #include <stdio.h>

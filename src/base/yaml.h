@@ -1,10 +1,10 @@
 /**
  * A YAML document as a tree whose every node knows its line and column, so that a mistake in a user's file can be
- * pointed at. (libcyaml, which reads the configs, has no dictionaries with free keys; mapping files need them.)
+ * pointed at. (libcyaml has no dictionaries with free keys; mapping files need them.)
  * Hostile input: bytes and entries limited, double keys and NUL bytes refused, one document only.
  */
-#ifndef SHN_DATA_YAML_H
-#define SHN_DATA_YAML_H
+#ifndef SHN_BASE_YAML_H
+#define SHN_BASE_YAML_H
 
 #include <stddef.h>
 #include <stdint.h>

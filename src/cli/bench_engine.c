@@ -1,0 +1,153 @@
+/** Rows of the encoder's engine: training steps and embedding of the default net on random records. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fail.h"
+#include "base/alloc.h"
+#include "base/random.h"
+#include "cli/bench_rows.h"
+#include "compute/isa.h"
+
+typedef struct shape { const char *name; int train; size_t T, B; unsigned one_thread, quick; } shape;
+
+/* one_thread: 1 only on one thread, 2 on one and on all, 0 on all */
+static const shape shapes[] = {
+    { "train_12x4992_b32", 1, 4992, 32, 0, 0 }, { "train_12x1000_b64", 1, 1000, 64, 0, 1 }, { "train_12x250_b64", 1, 250, 64, 2, 1 },
+    { "infer_12x4992_b32", 0, 4992, 32, 0, 0 }, { "infer_12x1000_b64", 0, 1000, 64, 0, 1 }, { "latency_12x4992", 0, 4992, 1, 1, 1 },
+};
+
+typedef struct bench_net { shn_encoder enc; float *params, *state, *x, *z, *d_z; shn_engine *engine; } bench_net;
+
+static shn_status step(bench_net *n, const shape *s, uint64_t number, shn_error *err)
+{
+    const shn_adamw hyper = { .lr = 1e-3f, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f, .weight_decay = 0.05f };
+    if (!s->train) return shn_engine_embed(n->engine, n->x, s->B, n->z, err);
+    shn_status st = shn_engine_forward(n->engine, n->x, s->B, 1, n->z, err);
+    shn_engine_zero_gradient(n->engine);
+    if (st == SHN_OK) st = shn_engine_backward(n->engine, n->x, n->d_z, s->B, err);
+    if (st == SHN_OK) st = shn_engine_step(n->engine, &hyper, number, 1, err);
+    return st;
+}
+
+/**
+ * Bytes that the passes move per record if nothing but one chunk stayed in cache: each convolution result is written once and
+ * read by normalisation and twice in the backward pass; each output is written once and read as input, by the weight gradient
+ * and as ReLU's mask; gradients are written and read once. Embedding writes and reads each result once. The optimizer and
+ * packing move 40 bytes per parameter and step.
+ */
+static double bytes_per_record(const bench_net *n, const shape *s, size_t element)
+{
+    double values = 0;
+    for (size_t i = 0; i < n->enc.n_units; i++) {
+        const shn_unit *u = &n->enc.units[i];
+        const double    out = (double)shn_encoder_length(&n->enc, (int)i + 1, s->T) * u->out_channels;
+        values += s->train ? (u->max_pool ? 2 : 1) * 4 * out + 4 * out + 2 * out : 2 * out;
+    }
+    const double per_step = s->train ? 40.0 * (double)n->enc.n_params : 4.0 * (double)n->enc.n_params;
+    return values * (double)element + per_step / (double)s->B;
+}
+
+static void random_fill(float *p, size_t n, uint64_t seed)
+{
+    shn_rng r = shn_rng_stream(seed, 0, 0, 0);
+    for (size_t i = 0; i < n; i++) p[i] = (float)shn_rng_normal(&r);
+}
+
+static shn_status prepare(bench_net *n, const bench_run *run, const shape *s, unsigned threads, shn_precision precision, shn_error *err)
+{
+    shn_encoder_config c;
+    shn_engine_options o;
+    shn_encoder_defaults(&c);
+    shn_status st = shn_encoder_build(&c, &n->enc, err);
+    if (st != SHN_OK) return st;
+    const size_t n_x = s->B * s->T * c.n_leads, n_z = s->B * c.embed;
+    n->params = shn_alloc(n->enc.n_params, sizeof(float));
+    n->state = shn_alloc(n->enc.n_state, sizeof(float));
+    n->x = shn_alloc_aligned(n_x, sizeof(float));
+    n->z = shn_alloc(n_z, sizeof(float));
+    n->d_z = shn_alloc(n_z, sizeof(float));
+    if (!n->params || !n->state || !n->x || !n->z || !n->d_z) return shn_fail_nomem(err, "bench");
+    shn_encoder_init(&n->enc, 1, n->params, n->state);
+    random_fill(n->x, n_x, 2);
+    random_fill(n->d_z, n_z, 3);
+    shn_engine_defaults(&o);
+    o.n_threads = threads;
+    o.isa = run->isa;
+    o.precision = precision;
+    st = shn_engine_new(&n->enc, s->T, s->B, s->train, &o, &n->engine, err);
+    if (st == SHN_OK) shn_engine_set(n->engine, n->params, n->state);
+    return st;
+}
+
+static void release(bench_net *n)
+{
+    shn_engine_free(n->engine);
+    free(n->params), free(n->state), free(n->x), free(n->z), free(n->d_z);
+}
+
+/** Steps until the time is up, at least 3; the first two are not counted. */
+static shn_status repeat(bench_net *n, const bench_run *run, const shape *s, double *median, double *spread, shn_error *err)
+{
+    enum { MOST = 200 };
+    double       times[MOST];
+    size_t       done = 0;
+    shn_status   st = SHN_OK;
+    const double budget = run->quick ? 2 : 8;
+    for (uint64_t k = 1; k <= 2 && st == SHN_OK; k++) st = step(n, s, k, err);
+    const double start = bench_now();
+    while (st == SHN_OK && done < MOST && (done < 3 || bench_now() - start < budget)) {
+        const double at = bench_now();
+        st = step(n, s, done + 3, err);
+        times[done++] = bench_now() - at;
+        if (st == SHN_OK) st = bench_tell(run, s->name, err);
+    }
+    if (st == SHN_OK) *median = bench_median(times, done, spread);
+    return st;
+}
+
+static shn_status one(bench_run *run, const shape *s, unsigned threads, shn_precision precision, shn_error *err)
+{
+    bench_net *n = shn_alloc(1, sizeof *n);
+    double     median = 1;
+    bench_row  row = { .threads = threads, .ratio = NAN };
+    shn_isa    isa = SHN_ISA_BASE;
+    if (!n) return shn_fail_nomem(err, "bench");
+    shn_status st = prepare(n, run, s, threads, precision, err);
+    if (st == SHN_OK) st = repeat(n, run, s, &median, &row.spread, err);
+    if (st == SHN_OK) st = shn_isa_choose(run->isa, &isa, err);
+    if (st == SHN_OK) {
+        const int    bf16 = strstr(shn_engine_describe(n->engine), "bf16") != NULL, all = threads > 1;
+        const int    latency = strncmp(s->name, "latency", 7) == 0;
+        const double flops = shn_encoder_flops(&n->enc, s->T), records = (double)s->B / median;
+        /* a training step is three forward passes less the stem's data gradient */
+        const double work = s->train ? 3 * flops - 2.0 * 12 * 64 * 7 * (double)(s->T / 2) : flops;
+        snprintf(row.name, sizeof row.name, "%s%s", s->name, precision == SHN_PRECISION_BF16 ? "_bf16" : "");
+        snprintf(row.unit, sizeof row.unit, latency ? "ms" : "records/s");
+        snprintf(row.isa, sizeof row.isa, "%s", shn_isa_name(isa));
+        snprintf(row.precision, sizeof row.precision, bf16 ? "bf16" : "f32");
+        row.value = latency ? median * 1e3 : records;
+        row.peak_fraction = work * records / 1e9 / (bf16 ? run->peak_bf16[all] : run->peak_f32[all]);
+        row.bandwidth_fraction = bytes_per_record(n, s, bf16 ? 2 : 4) * records / 1e9 / run->bandwidth[all];
+        if (!latency) st = bench_against_peer(run, &row, err);
+    }
+    release(n);
+    free(n);
+    return st == SHN_OK ? bench_add(run, &row, err) : st;
+}
+
+shn_status bench_engine(bench_run *run, shn_error *err)
+{
+    shn_isa    isa;
+    shn_status st = shn_isa_choose(run->isa, &isa, err);
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes && st == SHN_OK; i++) {
+        const shape *s = &shapes[i];
+        if (!bench_wants(run, s->name) || (run->quick && !s->quick)) continue;
+        if (s->one_thread > 0) st = one(run, s, 1, SHN_PRECISION_AUTO, err);
+        if (st == SHN_OK && s->one_thread != 1 && run->threads_all > 1) st = one(run, s, run->threads_all, SHN_PRECISION_AUTO, err);
+        /* where AUTO takes f32 but bf16 products exist, both are shown */
+        if (st == SHN_OK && !run->quick && isa == SHN_ISA_AVX512 && !isnan(run->peak_bf16[0]) && s->one_thread != 1)
+            st = one(run, s, run->threads_all, SHN_PRECISION_BF16, err);
+    }
+    return st;
+}

@@ -1,0 +1,31 @@
+/**
+ * The paired difference of two systems on the same records: both are judged on the same resamples of patients, and where each was trained
+ * with several seeds, seeds are drawn as well, so the interval says what other patients and another training would give.
+ */
+#ifndef SHN_EVAL_PAIRED_H
+#define SHN_EVAL_PAIRED_H
+
+#include "eval/summary.h"
+
+#define PAIRED_SEEDS_MIN 5              /**< seeds from which two systems may be called equal */
+#define PAIRED_MARGIN    0.02
+
+typedef enum paired_verdict { PAIRED_EQUAL, PAIRED_HIGHER, PAIRED_LOWER, PAIRED_UNDECIDED } paired_verdict;
+
+/**
+ * Metrics of a minus metrics of b, mean over seeds.
+ *
+ * @param[in]  a, b   [n_seeds] system by seed, a[s] paired with b[s]; records, labels, known entries and patients are those of a[0] in all of
+ *                    them (checked); resamples, seed and threads are taken from a[0], n_bootstrap > 0
+ * @param[out] out    [METRIC_COUNT]; NaN where a side is undefined; n_undefined counts resamples skipped for that reason
+ * Errors  SHN_RANGE  no seed, no resample, other records or labels;  SHN_NOMEM, SHN_CANCELLED
+ */
+SHN_NODISCARD shn_status paired_difference(const summary_input *a, const summary_input *b, size_t n_seeds, const shn_watcher *watcher,
+                                           summary_value *out, shn_error *err);
+/**
+ * Equal: at least PAIRED_SEEDS_MIN seeds and the whole interval inside +-PAIRED_MARGIN. Else higher or lower if 0 is outside the interval. Else
+ * undecided. One comparison; for several the intervals have to be corrected first.
+ */
+paired_verdict paired_judge(const summary_value *difference, size_t n_seeds);
+
+#endif

@@ -1,0 +1,33 @@
+# `shinden bench`: rows as JSON, fractions beside them, and a peer's best line as ratio. $1 is the program.
+set -eu
+program=$1
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+
+"$program" bench --help | grep -q -- --peer
+"$program" bench --quick --only latency_12x4992 --json > "$folder/a.json"
+for key in schema_version research_use_only '"name": "peak_f32"' '"name": "memory_read"' '"name": "latency_12x4992"' '"peer": null' '"ratio": null'; do
+    grep -q "$key" "$folder/a.json" || { echo "no $key in the rows"; exit 1; }
+done
+
+# a peer of two variants: the faster one counts, another row's line does not
+cat > "$folder/peer" <<'PEER'
+#!/bin/sh
+[ "$3" = --rows ] || exit 3     # --threads N --rows NAME
+echo "{\"name\": \"$4\", \"value\": 0.25, \"peer\": \"slow\", \"peer_version\": \"1\"}"
+echo "{\"name\": \"$4\", \"value\": 0.5, \"peer\": \"fast\", \"peer_version\": \"2\"}"
+echo "{\"name\": \"another\", \"value\": 900, \"peer\": \"other\", \"peer_version\": \"3\"}"
+echo "a line that is no JSON"
+PEER
+chmod +x "$folder/peer"
+"$program" bench --quick --threads 1 --only train_12x250 --json --peer "$folder/peer" > "$folder/b.json"
+grep -q '"peer": "fast"' "$folder/b.json"
+grep -q '"peer_version": "2"' "$folder/b.json"
+
+if "$program" bench --quick --threads 1 --only train_12x250 --peer false > "$folder/out" 2> "$folder/err"; then echo "a failing peer passed"; exit 1; fi
+grep -q "run it alone" "$folder/err"
+status=0; "$program" bench --quiet 2> /dev/null || status=$?
+[ $status = 2 ] || { echo "unknown flag gave $status"; exit 1; }
+status=0; "$program" bench --quick --isa neon 2> "$folder/err" || status=$?
+[ $status = 1 ] && grep -q neon "$folder/err"
+echo "bench: rows, peer and refusals as documented"
