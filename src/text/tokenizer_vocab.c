@@ -89,7 +89,7 @@ static shn_status read_wordpiece(shn_tokenizer *t, const shn_vocab *v, shn_error
     shn_status st = SHN_OK;
     for (size_t i = 0; st == SHN_OK && i < v->n; i++) {
         const shn_span p = v->pieces[i];
-        const int      first = p.n >= MARK_BYTES && memcmp(p.bytes, MARK, MARK_BYTES) == 0;
+        const int      first = p.n > MARK_BYTES && memcmp(p.bytes, MARK, MARK_BYTES) == 0;   /* a bare mark is "##" and a mark */
         if (p.n > SHN_TOKEN_PIECE_MAX || !is_text(v, i) || (p.n > 2 && p.bytes[0] == '[' && p.bytes[p.n - 1] == ']'))
             st = shn_pieces_put(&t->pieces, i, p.bytes, p.n, PIECE_SPECIAL, err);
         else if (first)
