@@ -1,0 +1,655 @@
+/**
+ * Tokenizers against the `tokenizers` package: golden ids of small vocabularies always, of the real ones where
+ * $SHINDEN_TOKENIZERS names a folder made by tests/oracle/tokenizers_golden.py; byte ranges, options, the two ways to open,
+ * refusals, and clean-up when memory ends.
+ */
+#include <dirent.h>
+#include <jansson.h>
+#include <time.h>
+
+#include "base/alloc.h"
+#include "harness.h"
+#include "shinden/text.h"
+#include "shinden/tokenizer.h"
+
+enum { LINES_MAX = 2000 };
+static const char *const kinds[] = { "llama3", "qwen3", "xlmr", "bert", "smollm" };
+enum { KINDS = sizeof kinds / sizeof *kinds };
+
+/* ---- golden files */
+
+/** The lines of a golden file without its '#' lines; the last is followed by NULL. Released with free_lines. */
+static char **read_lines(const char *name)
+{
+    char   path[512], *line = NULL;
+    size_t room = 0, n = 0;
+    char **lines = calloc(LINES_MAX, sizeof *lines);
+    snprintf(path, sizeof path, "%s/golden/%s", SHN_TESTS_DIR, name);
+    FILE *f = fopen(path, "r");
+    assert_non_null(f);
+    assert_non_null(lines);
+    for (ssize_t got; (got = getline(&line, &room, f)) > 0;) {
+        if (line[0] == '#') continue;
+        if (line[got - 1] == '\n') line[--got] = '\0';
+        assert_true(n + 1 < LINES_MAX);
+        lines[n++] = strdup(line);
+    }
+    free(line);
+    fclose(f);
+    return lines;
+}
+
+static void free_lines(char **lines)
+{
+    for (size_t i = 0; lines[i]; i++) free(lines[i]);
+    free(lines);
+}
+
+/** The texts, unquoted. */
+static char **read_texts(void)
+{
+    char **lines = read_lines("tokens_lines.txt");
+    for (size_t i = 0; lines[i]; i++) {
+        json_t *s = json_loads(lines[i], JSON_DECODE_ANY, NULL);
+        assert_true(json_is_string(s));
+        free(lines[i]);
+        lines[i] = strdup(json_string_value(s));
+        json_decref(s);
+    }
+    return lines;
+}
+
+static shn_tokenizer *open_small(const char *kind)
+{
+    shn_error      err;
+    shn_tokenizer *t;
+    char           path[512];
+    snprintf(path, sizeof path, "%s/golden/tokens_small_%s.json", SHN_TESTS_DIR, kind);
+    assert_ok(shn_tokenizer_read(path, &t, &err));
+    return t;
+}
+
+static char *ids_as_text(const shn_tokens *tokens)
+{
+    char  *text = NULL;
+    size_t n;
+    FILE  *f = open_memstream(&text, &n);
+    for (size_t i = 0; i < tokens->n; i++) fprintf(f, "%s%u", i ? " " : "", tokens->items[i].id);
+    fclose(f);
+    return text;
+}
+
+/** Compares all lines; the number that were. */
+static size_t compare_with(const shn_tokenizer *t, const char *golden)
+{
+    const shn_token_options as_file = { .special = SHN_SPECIAL_FILE, .append = -1 };
+    char  **texts = read_texts(), **ids = read_lines(golden);
+    size_t  compared = 0;
+    for (size_t i = 0; texts[i]; i++) {
+        shn_error  err;
+        shn_tokens tokens;
+        assert_non_null(ids[i]);
+        assert_ok(shn_tokenizer_encode(t, texts[i], &as_file, &tokens, &err));
+        if (strcmp(ids[i], "-") != 0) {
+            char *got = ids_as_text(&tokens);
+            if (strcmp(got, ids[i]) != 0) fail_msg("%s, text %zu '%s': %s, expected %s", golden, i, texts[i], got, ids[i]);
+            free(got);
+            compared++;
+        }
+        shn_tokens_free(&tokens);
+    }
+    free_lines(texts);
+    free_lines(ids);
+    return compared;
+}
+
+static void test_small_vocabularies(void **state)
+{
+    (void)state;
+    for (size_t k = 0; k < KINDS; k++) {
+        char golden[64];
+        shn_tokenizer *t = open_small(kinds[k]);
+        snprintf(golden, sizeof golden, "tokens_small_%s.ids", kinds[k]);
+        const size_t n = compare_with(t, golden);
+        printf("%s: %zu lines equal to tokenizers, %s\n", kinds[k], n, shn_tokenizer_describe(t));
+        assert_true(n >= 400);
+        shn_tokenizer_free(t);
+    }
+}
+
+static void test_full_vocabularies(void **state)
+{
+    (void)state;
+    const char *folder = getenv("SHINDEN_TOKENIZERS");
+    if (!folder) {
+        printf("skipped: SHINDEN_TOKENIZERS does not name a folder of real vocabularies (tests/oracle/tokenizers_golden.py full DIR)\n");
+        skip();
+    }
+    for (size_t k = 0; k < KINDS; k++) {
+        char           path[4096], golden[64];
+        shn_error      err;
+        shn_tokenizer *t;
+        snprintf(path, sizeof path, "%s/%s", folder, kinds[k]);
+        assert_ok(shn_tokenizer_read(path, &t, &err));
+        snprintf(golden, sizeof golden, "tokens_full_%s.ids", kinds[k]);
+        const size_t n = compare_with(t, golden);
+        printf("%s: %zu lines equal to tokenizers, %s\n", kinds[k], n, shn_tokenizer_describe(t));
+        assert_true(n >= 500);
+        shn_tokenizer_free(t);
+    }
+}
+
+/* ---- byte ranges, text, special tokens */
+
+static void check_ranges(const shn_tokenizer *t, const shn_tokens *tokens, int whole)
+{
+    uint32_t before = 0, covered = 0;
+    for (size_t i = tokens->first; i < tokens->last; i++) {
+        const shn_token *k = &tokens->items[i];
+        assert_true(k->start <= k->end && k->end <= tokens->n_text && k->start >= before);
+        assert_false(shn_tokenizer_is_special(t, k->id) && whole);
+        before = k->start;
+        if (!whole) continue;
+        size_t      n;
+        const char *piece = shn_tokenizer_piece(t, k->id, &n);
+        assert_non_null(piece);
+        assert_int_equal(k->start, covered);            /* byte-level BPE: nothing left out, and the piece is the text there */
+        assert_int_equal(k->end - k->start, n);
+        assert_memory_equal(piece, tokens->text + k->start, n);
+        covered = k->end;
+    }
+    if (whole) assert_int_equal(covered, tokens->n_text);
+}
+
+static void test_ranges_and_text(void **state)
+{
+    (void)state;
+    char **texts = read_texts();
+    for (size_t k = 0; k < KINDS; k++) {
+        const int      bpe = strcmp(kinds[k], "xlmr") != 0 && strcmp(kinds[k], "bert") != 0;
+        shn_tokenizer *t = open_small(kinds[k]);
+        const int64_t  unk = shn_tokenizer_special(t, strcmp(kinds[k], "xlmr") == 0 ? "<unk>" : "[UNK]");
+        for (size_t i = 0; texts[i]; i++) {
+            shn_error  err;
+            shn_tokens tokens;
+            assert_ok(shn_tokenizer_encode(t, texts[i], NULL, &tokens, &err));
+            check_ranges(t, &tokens, bpe);
+            for (size_t j = tokens.first; j < tokens.last; j++)     /* no text yields a special id, whatever it looks like */
+                assert_true(tokens.items[j].id == unk || !shn_tokenizer_is_special(t, tokens.items[j].id));
+            shn_tokens_free(&tokens);
+        }
+        shn_tokenizer_free(t);
+    }
+    free_lines(texts);
+}
+
+static void test_ranges_by_hand(void **state)
+{
+    (void)state;
+    static const struct { const char *kind, *text, *slices[8]; } cases[] = {
+        { "bert", "QRS\xE6\xB3\xA2  ok", { NULL } },
+        { "xlmr", "  ECG\xE3\x80\x80" "block", { NULL } },
+    };
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+        shn_error      err;
+        shn_tokens     tokens;
+        shn_tokenizer *t = open_small(cases[c].kind);
+        char           joined[64] = "";
+        assert_ok(shn_tokenizer_encode(t, cases[c].text, NULL, &tokens, &err));
+        for (size_t i = tokens.first; i < tokens.last; i++)
+            strncat(joined, tokens.text + tokens.items[i].start, tokens.items[i].end - tokens.items[i].start);
+        assert_string_equal(joined, c == 0 ? "QRS\xE6\xB3\xA2ok" : "ECGblock");    /* all but the blanks, as written */
+        assert_int_equal(tokens.items[tokens.first].start, c == 0 ? 0 : 2);
+        assert_int_equal(tokens.items[tokens.n - 1].start, tokens.n_text);          /* [SEP], </s> */
+        assert_int_equal(tokens.first, 1);
+        assert_int_equal(tokens.last, tokens.n - 1);
+        shn_tokens_free(&tokens);
+        shn_tokenizer_free(t);
+    }
+}
+
+static void test_round_trip(void **state)
+{
+    (void)state;
+    char **texts = read_texts();
+    for (size_t k = 0; k < KINDS; k++) {
+        if (strcmp(kinds[k], "xlmr") == 0 || strcmp(kinds[k], "bert") == 0) continue;
+        shn_tokenizer *t = open_small(kinds[k]);
+        for (size_t i = 0; texts[i]; i++) {
+            shn_error  err;
+            shn_tokens tokens;
+            uint32_t   ids[4096];
+            char      *back;
+            assert_ok(shn_tokenizer_encode(t, texts[i], NULL, &tokens, &err));
+            assert_true(tokens.n <= 4096);
+            for (size_t j = 0; j < tokens.n; j++) ids[j] = tokens.items[j].id;
+            assert_ok(shn_tokenizer_decode(t, ids, tokens.n, &back, &err));
+            assert_string_equal(back, tokens.text);
+            free(back);
+            shn_tokens_free(&tokens);
+        }
+        shn_tokenizer_free(t);
+    }
+    free_lines(texts);
+}
+
+static void test_decode(void **state)
+{
+    (void)state;
+    static const char *const want[] = { "ECG block", "ecg block" };
+    for (size_t k = 0; k < 2; k++) {
+        shn_error      err;
+        shn_tokens     tokens;
+        uint32_t       ids[32];
+        char          *back;
+        shn_tokenizer *t = open_small(k ? "bert" : "xlmr");
+        assert_ok(shn_tokenizer_encode(t, "ECG  block", NULL, &tokens, &err));
+        for (size_t j = 0; j < tokens.n; j++) ids[j] = tokens.items[j].id;
+        assert_ok(shn_tokenizer_decode(t, ids, tokens.n, &back, &err));
+        assert_string_equal(back, want[k]);
+        free(back);
+        ids[0] = (uint32_t)shn_tokenizer_size(t);
+        assert_status(shn_tokenizer_decode(t, ids, 1, &back, &err), SHN_RANGE);
+        assert_null(back);
+        shn_tokens_free(&tokens);
+        shn_tokenizer_free(t);
+    }
+}
+
+static void test_nfc(void **state)
+{
+    (void)state;
+    static const char *const pairs[][2] = { { "フ\u3099ロック", "ブロック" }, { "e\u0301", "é" }, { "\u1112\u1161\u11ab", "한" } };
+    for (size_t k = 0; k < KINDS; k++) {
+        shn_tokenizer *t = open_small(kinds[k]);
+        for (size_t p = 0; p < sizeof pairs / sizeof *pairs; p++) {
+            shn_error  err;
+            shn_tokens a, b;
+            assert_ok(shn_tokenizer_encode(t, pairs[p][0], NULL, &a, &err));
+            assert_ok(shn_tokenizer_encode(t, pairs[p][1], NULL, &b, &err));
+            assert_string_equal(a.text, b.text);
+            assert_int_equal(a.n, b.n);
+            assert_memory_equal(a.items, b.items, a.n * sizeof *a.items);
+            shn_tokens_free(&a);
+            shn_tokens_free(&b);
+        }
+        shn_tokenizer_free(t);
+    }
+}
+
+/* ---- options; files that are changed before they are read */
+
+static json_t *small_document(const char *kind)
+{
+    char path[512];
+    snprintf(path, sizeof path, "%s/golden/tokens_small_%s.json", SHN_TESTS_DIR, kind);
+    json_t *doc = json_load_file(path, 0, NULL);
+    assert_non_null(doc);
+    return doc;
+}
+
+static shn_status open_document(const json_t *doc, shn_tokenizer **t, shn_error *err)
+{
+    char *text = json_dumps(doc, JSON_COMPACT);
+    assert_non_null(text);
+    const shn_status st = shn_tokenizer_json((const uint8_t *)text, strlen(text), t, err);
+    free(text);
+    return st;
+}
+
+static size_t count_tokens(const shn_tokenizer *t, shn_token_special special, int64_t append, uint32_t *first, uint32_t *last)
+{
+    shn_error  err;
+    shn_tokens tokens;
+    const shn_token_options options = { special, append };
+    assert_ok(shn_tokenizer_encode(t, "ECG", &options, &tokens, &err));
+    const size_t n = tokens.n;
+    *first = tokens.items[0].id;
+    *last = tokens.items[n - 1].id;
+    assert_int_equal(tokens.last - tokens.first + (tokens.first) + (n - tokens.last), n);
+    shn_tokens_free(&tokens);
+    return n;
+}
+
+static void test_special_tokens(void **state)
+{
+    (void)state;
+    shn_error      err;
+    shn_tokenizer *t;
+    uint32_t       first, last;
+    json_t        *doc = small_document("llama3");
+    json_object_set_new(doc, "post_processor", json_null());        /* an older file, silent about the first token */
+    assert_ok(open_document(doc, &t, &err));
+    const int64_t bos = shn_tokenizer_special(t, "<|begin_of_text|>"), end = shn_tokenizer_special(t, "<|end_of_text|>");
+    assert_true(bos >= 0 && end >= 0 && shn_tokenizer_special(t, "ECG") < 0);
+    const size_t bare = count_tokens(t, SHN_SPECIAL_NONE, -1, &first, &last);
+    assert_true(first != bos);
+    assert_int_equal(count_tokens(t, SHN_SPECIAL_FILE, -1, &first, &last), bare);
+    assert_int_equal(count_tokens(t, SHN_SPECIAL_MODEL, -1, &first, &last), bare + 1);
+    assert_int_equal(first, bos);
+    assert_int_equal(count_tokens(t, SHN_SPECIAL_NONE, end, &first, &last), bare + 1);
+    assert_int_equal(last, end);
+    shn_tokenizer_free(t);
+    json_decref(doc);
+
+    t = open_small("bert");                                         /* [SEP] ends the text already: it is not put twice */
+    const int64_t sep = shn_tokenizer_special(t, "[SEP]");
+    const size_t  n = count_tokens(t, SHN_SPECIAL_FILE, -1, &first, &last);
+    assert_int_equal(last, sep);
+    assert_int_equal(count_tokens(t, SHN_SPECIAL_FILE, sep, &first, &last), n);
+    const shn_token_options outside = { SHN_SPECIAL_FILE, (int64_t)shn_tokenizer_size(t) };
+    shn_tokens tokens;
+    assert_status(shn_tokenizer_encode(t, "x", &outside, &tokens, &err), SHN_RANGE);
+    shn_tokenizer_free(t);
+}
+
+static void test_texts_refused(void **state)
+{
+    (void)state;
+    shn_error      err;
+    shn_tokens     tokens;
+    shn_tokenizer *t = open_small("qwen3");
+    assert_status(shn_tokenizer_encode(t, "abc\xff", NULL, &tokens, &err), SHN_FORMAT);
+    assert_null(tokens.text);
+    char *text = malloc(SHN_TOKEN_TEXT_MAX + 2);
+    memset(text, 'a', SHN_TOKEN_TEXT_MAX + 1);
+    text[SHN_TOKEN_TEXT_MAX + 1] = '\0';
+    assert_status(shn_tokenizer_encode(t, text, NULL, &tokens, &err), SHN_RANGE);
+    free(text);
+    shn_tokenizer_free(t);
+}
+
+/** One word of a million letters must take n log n, not n squared. */
+static void test_longest_text(void **state)
+{
+    (void)state;
+    char *text = malloc(SHN_TOKEN_TEXT_MAX + 1);
+    for (size_t i = 0; i < SHN_TOKEN_TEXT_MAX; i++) text[i] = "sinusrhythm"[i % 11];
+    text[SHN_TOKEN_TEXT_MAX] = '\0';
+    for (size_t k = 0; k < KINDS; k++) {
+        shn_error      err;
+        shn_tokens     tokens;
+        shn_tokenizer *t = open_small(kinds[k]);
+        const clock_t  before = clock();
+        assert_ok(shn_tokenizer_encode(t, text, NULL, &tokens, &err));
+        const double seconds = (double)(clock() - before) / CLOCKS_PER_SEC;
+        printf("%s: %zu bytes, %zu tokens, %.2f s\n", kinds[k], tokens.n_text, tokens.n, seconds);
+        assert_true(seconds < 20);      /* some hours if it were quadratic */
+        shn_tokens_free(&tokens);
+        shn_tokenizer_free(t);
+    }
+    free(text);
+}
+
+/* ---- the vocabulary as GGUF has it gives the same ids */
+
+enum { VOCAB_ROOM = 4096 };
+typedef struct gguf_like {
+    shn_span pieces[VOCAB_ROOM], merges[VOCAB_ROOM];
+    float    scores[VOCAB_ROOM];
+    int32_t  types[VOCAB_ROOM];
+    uint8_t *charsmap;
+    size_t   n, n_merges, n_charsmap;
+    char    *own[2 * VOCAB_ROOM];
+    size_t   n_own;
+} gguf_like;
+
+static shn_span make_span(gguf_like *g, const char *before, const char *text, const char *between, const char *after)
+{
+    char *joined = NULL;
+    assert_true(asprintf(&joined, "%s%s%s%s", before, text, between, after) >= 0);
+    g->own[g->n_own++] = joined;
+    return (shn_span){ joined, strlen(joined) };
+}
+
+static void add_piece(gguf_like *g, size_t id, const char *piece, int bert)
+{
+    assert_true(id < VOCAB_ROOM);
+    if (!bert || (piece[0] == '[' && piece[1])) g->pieces[id] = make_span(g, "", piece, "", "");
+    else if (strncmp(piece, "##", 2) == 0) g->pieces[id] = make_span(g, "", piece + 2, "", "");
+    else g->pieces[id] = make_span(g, "\u2581", piece, "", "");
+    g->types[id] = 1;
+    if (id >= g->n) g->n = id + 1;
+}
+
+static void decode_base64(gguf_like *g, const char *text)
+{
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    g->charsmap = calloc(strlen(text) + 4, 1);
+    uint32_t bits = 0;
+    int      n_bits = 0;
+    for (; *text && *text != '='; text++) {
+        bits = bits << 6 | (uint32_t)(strchr(letters, *text) - letters);
+        if ((n_bits += 6) >= 8) g->charsmap[g->n_charsmap++] = (uint8_t)(bits >> (n_bits -= 8));
+    }
+}
+
+static gguf_like *convert(const json_t *doc, int bert)
+{
+    const json_t *model = json_object_get(doc, "model"), *vocab = json_object_get(model, "vocab"), *merges = json_object_get(model, "merges"), *item;
+    const char   *map = json_string_value(json_object_get(json_object_get(doc, "normalizer"), "precompiled_charsmap")), *piece;
+    gguf_like    *g = calloc(1, sizeof *g);
+    json_t       *id;
+    size_t        i;
+    assert_non_null(g);
+    if (json_is_object(vocab)) json_object_foreach((json_t *)(uintptr_t)vocab, piece, id) add_piece(g, (size_t)json_integer_value(id), piece, bert);
+    json_array_foreach(vocab, i, item) {
+        add_piece(g, i, json_string_value(json_array_get(item, 0)), 0);
+        g->scores[i] = (float)json_number_value(json_array_get(item, 1));
+    }
+    json_array_foreach(json_object_get(doc, "added_tokens"), i, item) {
+        const size_t at = (size_t)json_integer_value(json_object_get(item, "id"));
+        add_piece(g, at, json_string_value(json_object_get(item, "content")), bert);
+        g->types[at] = 3;
+    }
+    json_array_foreach(merges, i, item)
+        g->merges[g->n_merges++] = json_is_string(item) ? make_span(g, "", json_string_value(item), "", "")
+                                                        : make_span(g, "", json_string_value(json_array_get(item, 0)), " ", json_string_value(json_array_get(item, 1)));
+    if (map) decode_base64(g, map);
+    return g;
+}
+
+static void free_converted(gguf_like *g)
+{
+    for (size_t i = 0; i < g->n_own; i++) free(g->own[i]);
+    free(g->charsmap);
+    free(g);
+}
+
+static void test_vocabulary_as_in_gguf(void **state)
+{
+    (void)state;
+    static const struct { const char *kind, *model, *pre; int64_t bos, eos, unk; } cases[] = {
+        { "llama3", "gpt2", "llama-bpe", 901, -1, -1 }, { "qwen3", "gpt2", "qwen2", -1, -1, -1 }, { "smollm", "gpt2", "smollm", 0, 0, 0 },
+        { "xlmr", "t5", NULL, 0, 2, 3 },                { "bert", "bert", NULL, 2, 3, 1 },
+    };
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+        shn_error      err;
+        shn_tokenizer *t;
+        char           golden[64];
+        json_t        *doc = small_document(cases[c].kind);
+        gguf_like     *g = convert(doc, strcmp(cases[c].kind, "bert") == 0);
+        const int      round = strcmp(cases[c].model, "gpt2") != 0 || strcmp(cases[c].kind, "llama3") == 0;
+        const shn_vocab v = { .model = cases[c].model, .pre = cases[c].pre, .pieces = g->pieces, .scores = g->scores, .types = g->types, .n = g->n,
+                              .merges = g->merges, .n_merges = g->n_merges, .charsmap = g->charsmap, .n_charsmap = g->n_charsmap, .bos = cases[c].bos,
+                              .eos = cases[c].eos, .cls = -1, .sep = -1, .unk = cases[c].unk, .add_bos = round, .add_eos = round };
+        assert_ok(shn_tokenizer_vocab(&v, &t, &err));
+        snprintf(golden, sizeof golden, "tokens_small_%s.ids", cases[c].kind);
+        assert_true(compare_with(t, golden) >= 400);
+        shn_tokenizer_free(t);
+        free_converted(g);
+        json_decref(doc);
+    }
+}
+
+static void test_vocabulary_refused(void **state)
+{
+    (void)state;
+    shn_error       err;
+    shn_tokenizer  *t;
+    const shn_span  pieces[] = { { "a", 1 }, { "b", 1 }, { "ab", 2 } }, merges[] = { { "a b", 3 } }, no_merge[] = { { "ab", 2 } };
+    const float     scores[] = { 0, -1, -2 };
+    const shn_vocab good = { .model = "gpt2", .pre = "qwen2", .pieces = pieces, .n = 3, .merges = merges, .n_merges = 1,
+                             .bos = -1, .eos = -1, .cls = -1, .sep = -1, .unk = -1, .add_bos = -1, .add_eos = -1 };
+    assert_ok(shn_tokenizer_vocab(&good, &t, &err));
+    shn_tokens tokens;
+    assert_ok(shn_tokenizer_encode(t, "ab", NULL, &tokens, &err));
+    assert_int_equal(tokens.n, 1);
+    assert_int_equal(tokens.items[0].id, 2);
+    shn_tokens_free(&tokens);
+    assert_status(shn_tokenizer_encode(t, "abc", NULL, &tokens, &err), SHN_FORMAT);     /* no token for byte 0x63 */
+    assert_non_null(strstr(err.text, "0x63"));
+    shn_tokenizer_free(t);
+
+    shn_vocab v = good;
+    v.pre = "tekken";
+    assert_status(shn_tokenizer_vocab(&v, &t, &err), SHN_UNSUPPORTED);
+    assert_non_null(strstr(err.text, "tekken"));
+    v = good;
+    v.model = "rwkv";
+    assert_status(shn_tokenizer_vocab(&v, &t, &err), SHN_UNSUPPORTED);
+    v = good;
+    v.merges = no_merge;
+    assert_status(shn_tokenizer_vocab(&v, &t, &err), SHN_FORMAT);
+    v = good;
+    v.bos = (int64_t)1 << 40;
+    assert_status(shn_tokenizer_vocab(&v, &t, &err), SHN_FORMAT);
+    v = good;
+    v.n = 0;
+    assert_status(shn_tokenizer_vocab(&v, &t, &err), SHN_RANGE);
+    v = good;
+    v.model = "t5";
+    assert_status(shn_tokenizer_vocab(&v, &t, &err), SHN_FORMAT);       /* no scores */
+    v.scores = scores;
+    assert_status(shn_tokenizer_vocab(&v, &t, &err), SHN_FORMAT);       /* no unknown token */
+    v.unk = 0;
+    assert_ok(shn_tokenizer_vocab(&v, &t, &err));
+    shn_tokenizer_free(t);
+}
+
+/* ---- refusals name the field */
+
+static void test_documents_refused(void **state)
+{
+    (void)state;
+    static const struct { const char *kind, *field, *value; shn_status status; const char *named; } cases[] = {
+        { "qwen3", "normalizer", "{\"type\":\"Nmt\"}", SHN_UNSUPPORTED, "Nmt" },
+        { "qwen3", "normalizer", "[1]", SHN_FORMAT, "normalizer" },
+        { "qwen3", "pre_tokenizer", "null", SHN_UNSUPPORTED, "pre_tokenizer" },
+        { "qwen3", "pre_tokenizer", "{\"type\":\"Whitespace\"}", SHN_UNSUPPORTED, "Whitespace" },
+        { "qwen3", "pre_tokenizer", "{\"type\":\"ByteLevel\",\"add_prefix_space\":true}", SHN_UNSUPPORTED, "add_prefix_space" },
+        { "qwen3", "pre_tokenizer", "{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"use_regex\":false}", SHN_UNSUPPORTED, "split" },
+        { "qwen3", "pre_tokenizer", "{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Split\",\"pattern\":{\"Regex\":\"\\\\d+\"},\"behavior\":\"Isolated\",\"invert\":false},"
+          "{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"use_regex\":false}]}", SHN_UNSUPPORTED, "\\d+" },
+        { "qwen3", "post_processor", "{\"type\":\"TemplateProcessing\",\"single\":[]}", SHN_FORMAT, "single" },
+        { "qwen3", "post_processor", "{\"type\":\"BertProcessing\",\"cls\":[\"x\",99999],\"sep\":[\"y\",1]}", SHN_FORMAT, "99999" },
+        { "qwen3", "added_tokens", "[{\"id\":0,\"content\":\"another\"}]", SHN_FORMAT, "another" },
+        { "qwen3", "added_tokens", "[{\"id\":1048576,\"content\":\"far\"}]", SHN_RANGE, "1048576" },
+        { "qwen3", "model", "{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[\"a b\"]}", SHN_FORMAT, "merge 0" },
+        { "qwen3", "model", "{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"aa\":1},\"merges\":[\"a a\",[\"a\",\"a\"]]}", SHN_FORMAT, "merge 1" },
+        { "qwen3", "model", "{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":0},\"merges\":[]}", SHN_FORMAT, "id 0" },
+        { "qwen3", "model", "{\"type\":\"BPE\",\"vocab\":{\"a\":-1},\"merges\":[]}", SHN_FORMAT, "vocab" },
+        { "qwen3", "model", "{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[],\"byte_fallback\":true}", SHN_UNSUPPORTED, "byte_fallback" },
+        { "qwen3", "model", "{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[],\"end_of_word_suffix\":\"</w>\"}", SHN_UNSUPPORTED, "end_of_word_suffix" },
+        { "qwen3", "model", "{\"type\":\"WordLevel\",\"vocab\":{}}", SHN_UNSUPPORTED, "WordLevel" },
+        { "qwen3", "model", "3", SHN_FORMAT, "model" },
+        { "xlmr", "normalizer", "{\"type\":\"Precompiled\",\"precompiled_charsmap\":\"AAAA=\"}", SHN_FORMAT, "base64" },
+        { "xlmr", "normalizer", "{\"type\":\"Precompiled\",\"precompiled_charsmap\":\"/////w==\"}", SHN_FORMAT, "charsmap" },
+        { "xlmr", "normalizer", "{\"type\":\"Replace\",\"pattern\":{\"Regex\":\"a*\"},\"content\":\"b\"}", SHN_UNSUPPORTED, "a*" },
+        { "xlmr", "pre_tokenizer", "{\"type\":\"Metaspace\",\"replacement\":\"_\"}", SHN_UNSUPPORTED, "_" },
+        { "xlmr", "model", "{\"type\":\"Unigram\",\"unk_id\":7,\"vocab\":[[\"a\",-1]]}", SHN_FORMAT, "unk_id" },
+        { "xlmr", "model", "{\"type\":\"Unigram\",\"unk_id\":0,\"vocab\":[[\"a\"]]}", SHN_FORMAT, "item 0" },
+        { "xlmr", "model", "{\"type\":\"Unigram\",\"unk_id\":0,\"vocab\":[[\"u\",0],[\"a\",-1],[\"a\",-2]]}", SHN_FORMAT, "'a'" },
+        { "bert", "model", "{\"type\":\"WordPiece\",\"unk_token\":\"[UNK]\",\"vocab\":{\"a\":0}}", SHN_FORMAT, "unk" },
+        { "bert", "model", "{\"type\":\"WordPiece\",\"unk_token\":\"a\",\"vocab\":{\"a\":0},\"max_input_chars_per_word\":0}", SHN_RANGE, "max_input_chars_per_word" },
+    };
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+        shn_error      err = { 0 };
+        shn_tokenizer *t;
+        json_t        *doc = small_document(cases[c].kind), *value = json_loads(cases[c].value, JSON_DECODE_ANY, NULL);
+        assert_non_null(value);
+        json_object_set_new(doc, cases[c].field, value);
+        if (strcmp(cases[c].field, "model") == 0) {
+            json_object_del(doc, "added_tokens");
+            json_object_del(doc, "post_processor");
+        }
+        assert_status(open_document(doc, &t, &err), cases[c].status);
+        assert_null(t);
+        if (!strstr(err.text, cases[c].named)) fail_msg("'%s' does not name '%s'", err.text, cases[c].named);
+        json_decref(doc);
+    }
+}
+
+static void test_files_refused(void **state)
+{
+    (void)state;
+    shn_error      err;
+    shn_tokenizer *t;
+    size_t         n = 0;
+    DIR           *dir = opendir(SHN_TESTS_DIR "/must_fail/tokenizer_json");
+    assert_non_null(dir);
+    for (const struct dirent *e; (e = readdir(dir)) != NULL;) {
+        char path[512];
+        if (e->d_name[0] == '.') continue;
+        snprintf(path, sizeof path, "%s/must_fail/tokenizer_json/%s", SHN_TESTS_DIR, e->d_name);
+        if (shn_tokenizer_read(path, &t, &err) == SHN_OK) fail_msg("%s was read", path);
+        assert_non_null(strstr(err.text, e->d_name));
+        n++;
+    }
+    closedir(dir);
+    assert_true(n >= 30);
+    assert_status(shn_tokenizer_read("/nowhere/tokenizer.json", &t, &err), SHN_IO);
+    assert_status(shn_tokenizer_json((const uint8_t *)"{\"model\":", 9, &t, &err), SHN_FORMAT);
+    assert_non_null(strstr(err.text, "line 1"));
+    assert_status(shn_tokenizer_json((const uint8_t *)"{\"a\":1,\"a\":2}", 13, &t, &err), SHN_FORMAT);
+    assert_status(shn_tokenizer_json((const uint8_t *)"", 0, &t, &err), SHN_FORMAT);
+}
+
+/* ---- when memory ends */
+
+static void test_memory_ends(void **state)
+{
+    (void)state;
+    for (size_t k = 0; k < KINDS; k++) {
+        json_t *doc = small_document(kinds[k]);
+        char   *text = json_dumps(doc, JSON_COMPACT);
+        int     opened = 0, encoded = 0;
+        for (long n = 1; !opened || !encoded; n++) {
+            shn_error      err;
+            shn_tokenizer *t = NULL;
+            shn_tokens     tokens;
+            if (!opened) {
+                shn_alloc_fail_after(n);
+                const shn_status st = shn_tokenizer_json((const uint8_t *)text, strlen(text), &t, &err);
+                shn_alloc_fail_after(0);
+                opened = st == SHN_OK;
+                if (opened) n = 0;
+                else assert_true(st == SHN_NOMEM && !t);
+                shn_tokenizer_free(t);
+                continue;
+            }
+            t = open_small(kinds[k]);
+            shn_alloc_fail_after(n);
+            const shn_status st = shn_tokenizer_encode(t, "左脚ブロック 12 ＳＴ elevation", NULL, &tokens, &err);
+            shn_alloc_fail_after(0);
+            encoded = st == SHN_OK;
+            if (!encoded) assert_true(st == SHN_NOMEM && !tokens.text && !tokens.items);
+            shn_tokens_free(&tokens);
+            shn_tokenizer_free(t);
+        }
+        free(text);
+        json_decref(doc);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_small_vocabularies), cmocka_unit_test(test_full_vocabularies),     cmocka_unit_test(test_ranges_and_text),
+        cmocka_unit_test(test_ranges_by_hand),     cmocka_unit_test(test_round_trip),            cmocka_unit_test(test_decode),
+        cmocka_unit_test(test_nfc),                cmocka_unit_test(test_special_tokens),        cmocka_unit_test(test_texts_refused),
+        cmocka_unit_test(test_longest_text),       cmocka_unit_test(test_vocabulary_as_in_gguf), cmocka_unit_test(test_vocabulary_refused),
+        cmocka_unit_test(test_documents_refused),  cmocka_unit_test(test_files_refused),         cmocka_unit_test(test_memory_ends),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
