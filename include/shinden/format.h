@@ -38,7 +38,7 @@ SHN_NODISCARD shn_status shn_record_read(const char *path, const shn_format_opti
                                          shn_error *err);
 
 /**
- * Lists the records below a folder (or the one a file is), sorted by path, companions left out.
+ * Lists the records below a folder (or the one a file is), sorted by path; companions and segments of other records are left out, links to folders are not followed.
  * @param[out] paths  owned by the caller: array of n strings, release with shn_paths_free
  */
 SHN_NODISCARD shn_status shn_records_find(const char *path, char ***paths, size_t *n, shn_error *err);

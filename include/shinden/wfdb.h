@@ -30,7 +30,7 @@ SHN_NODISCARD shn_status shn_wfdb_read(const uint8_t *header, size_t n_bytes, co
                                        shn_record **out, shn_error *err);
 
 /**
- * Writes folder/name.hea and folder/name.dat: format 16, 1000 adu/mV, baseline 0, checksums; NaN becomes -32768, values saturate at
+ * Writes folder/name.hea and folder/name.dat: format 16, 1000 adu/mV, baseline 0, checksums; NaN and Inf become -32768 (a gap), values saturate at
  * +-32767. Comments go to the header, one line each, without the '#'. Both files appear by rename, the header last.
  * Errors  SHN_IO, SHN_RANGE (a name with other characters than letters, digits, '_' and '-'; a comment with a line break), SHN_NOMEM
  */

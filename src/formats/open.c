@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/fail.h"
 #include "base/file.h"
+#include "formats/wfdb/header.h"
 #include "shinden/format.h"
 #include "shinden/wfdb.h"
 
@@ -106,7 +107,13 @@ static shn_status add_path(path_list *list, const char *path, shn_error *err)
     return SHN_OK;
 }
 
-/** Headers of records; segments of a multi-segment record are records too, as WFDB has it. */
+/** 1 for a folder that is no link: links could lead in circles, and what they point to is found on its own path. */
+static int is_real_folder(const char *path)
+{
+    struct stat info;
+    return lstat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
 static shn_status walk(path_list *list, const char *folder, int depth, shn_error *err)
 {
     if (depth > FOLDER_DEPTH_MAX)
@@ -119,7 +126,7 @@ static shn_status walk(path_list *list, const char *folder, int depth, shn_error
         if (e->d_name[0] == '.') continue;
         st = shn_path_join(path, folder, e->d_name, err);
         if (st != SHN_OK) break;
-        if (shn_path_is_dir(path)) st = walk(list, path, depth + 1, err);
+        if (is_real_folder(path)) st = walk(list, path, depth + 1, err);
         else if (has_ending(e->d_name, ".hea")) st = add_path(list, path, err);
     }
     closedir(dir);
@@ -127,6 +134,50 @@ static shn_status walk(path_list *list, const char *folder, int depth, shn_error
 }
 
 static int by_path(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
+
+/** Takes one path out of a sorted list, if it is there. */
+static void drop_path(path_list *list, const char *path)
+{
+    char **at = bsearch(&path, list->paths, list->n, sizeof *list->paths, by_path);
+    if (!at) return;
+    free(*at);
+    memmove(at, at + 1, (size_t)(list->paths + list->n - at - 1) * sizeof *at);
+    list->n--;
+}
+
+/** Adds the headers of the segments that a multi-segment header names. One that cannot be read names none: it will be refused itself. */
+static shn_status add_segments(path_list *segments, const char *path, shn_error *err)
+{
+    uint8_t    *bytes;
+    size_t      n;
+    shn_error   why;
+    wfdb_header h = { 0 };
+    shn_status  st = SHN_OK;
+    if (shn_file_read(path, SHN_WFDB_HEADER_MAX, &bytes, &n, &why) != SHN_OK) return SHN_OK;
+    const uint8_t *slash = memchr(bytes, '/', n), *line_end = memchr(bytes, '\n', n);
+    /* "name/segments" stands in the first line; only then, or behind a comment, is the header worth a parse */
+    if (slash && (bytes[0] == '#' || !line_end || slash < line_end) && wfdb_header_parse(bytes, n, &h, &why) == SHN_OK)
+        for (size_t s = 0; s < h.n_segments && st == SHN_OK; s++) {
+            char segment[SHN_PATH_MAX];
+            if (snprintf(segment, sizeof segment, "%.*s%s.hea", (int)(shn_path_base(path) - path), path, h.segments[s].name) < SHN_PATH_MAX &&
+                strcmp(segment, path) != 0)
+                st = add_path(segments, segment, err);
+        }
+    wfdb_header_free(&h);
+    free(bytes);
+    return st;
+}
+
+/** Segments (and layouts) are parts of their record, not records of their own. */
+static shn_status drop_segments(path_list *list, shn_error *err)
+{
+    path_list  segments = { 0 };
+    shn_status st = SHN_OK;
+    for (size_t i = 0; i < list->n && st == SHN_OK; i++) st = add_segments(&segments, list->paths[i], err);
+    for (size_t i = 0; i < segments.n && st == SHN_OK; i++) drop_path(list, segments.paths[i]);
+    shn_paths_free(segments.paths, segments.n);
+    return st;
+}
 
 shn_status shn_records_find(const char *path, char ***paths, size_t *n, shn_error *err)
 {
@@ -141,6 +192,11 @@ shn_status shn_records_find(const char *path, char ***paths, size_t *n, shn_erro
         return st;
     }
     qsort(list.paths, list.n, sizeof *list.paths, by_path);
+    st = drop_segments(&list, err);
+    if (st != SHN_OK) {
+        shn_paths_free(list.paths, list.n);
+        return st;
+    }
     *paths = list.paths;
     *n = list.n;
     return SHN_OK;

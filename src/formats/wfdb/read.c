@@ -21,7 +21,7 @@ enum { BLOCK_SAMPLES = 1 << 15 };
 typedef struct channel {
     const wfdb_signal *sig;
     float   *out;               /* [n_frames * per_frame] mV, NaN where nothing is written */
-    double   mv_per_adu;
+    double   mv_per_adu, baseline;
     int32_t  invalid, running;  /* running: the last value of format 8 */
     uint32_t sum;               /* of the stored values, for the checksum */
     size_t   phase;             /* sample number inside the frame where the signal begins */
@@ -121,7 +121,7 @@ static void distribute(channel *channels, size_t n, uint32_t frame, const int32_
                 if (stored < n_frames) ch->sum += (uint32_t)v;
                 if (stored < ch->sig->skew || stored - ch->sig->skew >= n_frames) continue;
                 ch->out[(stored - ch->sig->skew) * per + j] =
-                    v == ch->invalid ? NAN : (float)(((double)v - (double)ch->sig->baseline) * ch->mv_per_adu);
+                    v == ch->invalid ? NAN : (float)(((double)v - ch->baseline) * ch->mv_per_adu);
             }
         }
     }
@@ -206,7 +206,8 @@ static shn_status decode_segment(const wfdb_header *h, const shn_source *source,
             const double unit = unit_mv(s->unit), gain = s->gain == 0 ? 200 : s->gain;
             const size_t n_own = (size_t)n_frames * s->per_frame;
             *ch = (channel){ .sig = s, .running = (int32_t)s->initial, .invalid = wfdb_format_invalid(s->format),
-                             .mv_per_adu = o->raw_microvolts ? 1e-3 : (unit == 0 ? 1 : unit) / gain };
+                             .mv_per_adu = o->raw_microvolts ? 1e-3 : (unit == 0 ? 1 : unit) / gain,
+                             .baseline = o->raw_microvolts ? 0 : (double)s->baseline };
             ch->out = shn_alloc(n_own, sizeof *ch->out);
             if (!ch->out) st = shn_fail_nomem(err, "wfdb");
             for (size_t i = 0; ch->out && s->skew && i < n_own; i++) ch->out[i] = NAN;
@@ -293,9 +294,10 @@ static shn_status open_header(const shn_source *source, const char *record_name,
     return st;
 }
 
-/** Lead of the layout with the same name as a segment's signal; -1 if the layout lacks it. */
-static int layout_lead(const wfdb_header *layout, const wfdb_signal *s)
+/** Lead of the layout with the same name as a segment's signal `at`, the same place first; -1 if the layout lacks it. */
+static int layout_lead(const wfdb_header *layout, const wfdb_signal *s, size_t at)
 {
+    if (at < layout->n_signals && strcmp(layout->signals[at].name, s->name) == 0) return (int)at;
     for (size_t i = 0; i < layout->n_signals; i++)
         if (strcmp(layout->signals[i].name, s->name) == 0) return (int)i;
     return -1;
@@ -312,8 +314,18 @@ static shn_status read_one_segment(const wfdb_header *whole, const wfdb_header *
         st = shn_fail(err, SHN_FORMAT, SHN_REASON_BAD_HEADER, "wfdb.header", "segment '%.80s' has another rate than the record", seg->name);
     if (st == SHN_OK && h.n_samples && h.n_samples < seg->n_samples)
         st = shn_fail(err, SHN_FORMAT, SHN_REASON_BAD_HEADER, "wfdb.header", "segment '%.80s' is shorter than the record says", seg->name);
+    /* a fixed layout (its first segment has samples) is the same in every segment; a variable one may lack leads */
+    if (st == SHN_OK && layout->n_samples && h.n_signals != layout->n_signals)
+        st = shn_fail(err, SHN_FORMAT, SHN_REASON_BAD_HEADER, "wfdb.header", "segment '%.80s' has %zu signals, the record %zu", seg->name,
+                      h.n_signals, layout->n_signals);
     for (size_t i = 0; st == SHN_OK && i < h.n_signals; i++) {
-        lead_of[i] = layout_lead(layout, &h.signals[i]);
+        lead_of[i] = layout_lead(layout, &h.signals[i], i);
+        if (lead_of[i] < 0 && layout->n_samples)
+            st = shn_fail(err, SHN_FORMAT, SHN_REASON_BAD_HEADER, "wfdb.header", "segment '%.80s' has a signal '%.40s' that the record lacks",
+                          seg->name, h.signals[i].name);
+        if (lead_of[i] >= 0 && unit_mv(h.signals[i].unit) != unit_mv(layout->signals[lead_of[i]].unit) && layout->n_samples)
+            st = shn_fail(err, SHN_FORMAT, SHN_REASON_BAD_HEADER, "wfdb.header", "segment '%.80s' has '%.40s' in another unit", seg->name,
+                          h.signals[i].name);
         if (lead_of[i] >= 0) shn_record_set_unit(rec, (size_t)lead_of[i], unit_origin(&h.signals[i], o));
         if (h.n_samples != seg->n_samples) h.signals[i].has_checksum = 0;       /* it is about all of the segment */
     }

@@ -19,7 +19,7 @@ static int plain(const char *name)
 
 static int16_t to_adu(float mv)
 {
-    if (isnan(mv)) return INT16_MIN;
+    if (!isfinite(mv)) return INT16_MIN;         /* neither NaN nor Inf was measured: a gap */
     const double v = nearbyint((double)mv * 1000);
     return (int16_t)(v > INT16_MAX ? INT16_MAX : v < -INT16_MAX ? -INT16_MAX : v);
 }
