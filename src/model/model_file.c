@@ -304,11 +304,9 @@ static shn_status read_readouts(json_t *doc, shn_model *m, shn_error *err)
     json_object_foreach(fits, key, value) {
         double f1, jaccard, macro, sample;
         const shn_readout r = shn_readout_from_name(key);
-        if (r == SHN_READOUT_COUNT || !get_real(value, "threshold_f1_micro", &f1) || !get_real(value, "threshold_jaccard", &jaccard))
+        if (r == SHN_READOUT_COUNT || !get_real(value, "threshold_f1_micro", &f1) || !get_real(value, "threshold_f1_macro", &macro) ||
+            !get_real(value, "threshold_f1_sample", &sample) || !get_real(value, "threshold_jaccard", &jaccard))
             return wrong(err, "calibration");
-        /* files of the first days had the one of micro-F1 for all three; it keeps the meaning that it had */
-        if (!get_real(value, "threshold_f1_macro", &macro)) macro = f1;
-        if (!get_real(value, "threshold_f1_sample", &sample)) sample = f1;
         m->calibration[r].fitted = 1;
         m->calibration[r].threshold_f1_macro = (float)macro;
         m->calibration[r].threshold_f1_sample = (float)sample;
