@@ -39,7 +39,10 @@ typedef struct shn_tokenizer shn_tokenizer;         /* never changes once opened
  * Source  the file format of Hugging Face's tokenizers, version "1.0".
  */
 SHN_NODISCARD shn_status shn_tokenizer_json(const uint8_t *bytes, size_t n_bytes, shn_tokenizer **out, shn_error *err);
-/** The same from a tokenizer.json, or from the folder that holds one; errors begin with the file's path. Also SHN_IO. */
+/**
+ * The same from a tokenizer.json, from the folder that holds one, or from a GGUF file (of a split model the first part); errors begin
+ * with the file's path. Also SHN_IO, and SHN_MISMATCH for a GGUF file without a vocabulary.
+ */
 SHN_NODISCARD shn_status shn_tokenizer_read(const char *path, shn_tokenizer **out, shn_error *err);
 
 typedef struct shn_span { const char *bytes; size_t n; } shn_span;      /**< not terminated */

@@ -22,7 +22,7 @@ static const char tokens_help[] =
     "usage: shinden text tokens --model FILE|DIR [--special file|model|none] [--pieces] < LINES\n\n"
     "  One JSON array of token ids for each line of stdin, in order. Text is brought to NFC first; what looks like a special token is text.\n"
     "  Padding and truncation that a tokenizer.json asks for are not done.\n\n"
-    "  --model FILE|DIR   a tokenizer.json, or a folder that holds one\n"
+    "  --model FILE|DIR   a tokenizer.json, a folder that holds one, or a .gguf file (the first part of a split one)\n"
     "  --special NAME     special tokens round the text: 'file' as the file says (default), 'model' also Llama-3's first token where\n"
     "                     an older file is silent (as `text encode` runs the model), 'none'\n"
     "  --pieces           [id, start, end] for each token: bytes [start, end) of the line in NFC\n\n"

@@ -9,6 +9,7 @@
 #include "base/fail.h"
 #include "base/file.h"
 #include "shinden/text.h"
+#include "text/tokenizer_gguf.h"
 #include "text/tokenizer_parts.h"
 
 void shn_tokenizer_free(shn_tokenizer *t)
@@ -81,6 +82,17 @@ shn_status shn_tokenizer_finish(shn_tokenizer *t, shn_error *err)
     return SHN_OK;
 }
 
+/** By content, not by name: GGUF files begin with their magic, JSON cannot. What cannot be read is left to the reader to report. */
+static int is_gguf(const char *path)
+{
+    char  magic[4] = "";
+    FILE *f = fopen(path, "rb");
+    if (!f) return 0;
+    const size_t n = fread(magic, 1, sizeof magic, f);
+    fclose(f);
+    return n == sizeof magic && memcmp(magic, "GGUF", sizeof magic) == 0;
+}
+
 shn_status shn_tokenizer_read(const char *path, shn_tokenizer **out, shn_error *err)
 {
     char     file[SHN_PATH_MAX];
@@ -88,6 +100,7 @@ shn_status shn_tokenizer_read(const char *path, shn_tokenizer **out, shn_error *
     size_t   n = 0;
     *out = NULL;
     shn_status st = shn_path_is_dir(path) ? shn_path_join(file, path, "tokenizer.json", err) : shn_path_join(file, "", path, err);
+    if (st == SHN_OK && is_gguf(file)) return shn_tokenizer_gguf_read(file, out, err);
     if (st == SHN_OK) st = shn_file_read(file, SHN_TOKENIZER_JSON_MAX, &bytes, &n, err);
     if (st != SHN_OK) return st;
     st = shn_tokenizer_json(bytes, n, out, err);

@@ -31,7 +31,7 @@ static int keep(shn_norm *out, const shn_norm *in, size_t a, size_t b)
 {
     const size_t before = out->n;
     if (shn_norm_put(out, in->bytes + a, b - a, 0, 0)) return -1;
-    memcpy(out->origin + before, in->origin + a, (b - a) * sizeof *out->origin);
+    if (b > a) memcpy(out->origin + before, in->origin + a, (b - a) * sizeof *out->origin);
     return 0;
 }
 

@@ -285,6 +285,14 @@ def every_plane():
     return out
 
 
+def is_newer(c):
+    """A mark or punctuation that the package's own, older Unicode tables do not know as such (BERT only)."""
+    kind = unicodedata.category(c)
+    if kind == "Mn":
+        return normalizers.BertNormalizer().normalize_str("a" + c) != "a"
+    return kind[0] == "P" and len(pre_tokenizers.BertPreTokenizer().pre_tokenize_str("a" + c + "b")) != 3
+
+
 def check(folder, program, reports):
     texts = [t for t in lines() if "\n" not in t]
     groups = {"golden lines": texts, "characters of all planes": every_plane()}
@@ -300,9 +308,11 @@ def check(folder, program, reports):
             got = [json.loads(line) for line in ran.stdout.splitlines()]
             assert len(got) == len(group), (len(got), len(group))
             wrong = [(g, a, t.encode(nfc(g)).ids) for g, a in zip(group, got) if a != t.encode(nfc(g)).ids]
-            failed |= bool(wrong)
-            print("%-7s %-25s %6d of %6d lines equal, %d tokens" % (kind, name, len(group) - len(wrong), len(group), sum(map(len, got))))
-            for g, a, b in wrong[:int(os.environ.get("SHOW", "3"))]:
+            explained = [w for w in wrong if kind == "bert" and any(map(is_newer, unicodedata.normalize("NFD", w[0])))]
+            failed |= len(explained) < len(wrong)
+            print("%-7s %-25s %6d of %6d lines equal, %d tokens%s" % (kind, name, len(group) - len(wrong), len(group), sum(map(len, got)),
+                  ", %d with characters that the package's tables lack" % len(explained) if explained else ""))
+            for g, a, b in [w for w in wrong if w not in explained][:int(os.environ.get("SHOW", "3"))]:
                 print("   ", ascii(g) if name != "PTB-XL reports" else "(a report)", "\n      ours  ", a, "\n      theirs", b, t.encode(nfc(g)).tokens)
     return failed
 

@@ -527,6 +527,76 @@ static void test_vocabulary_refused(void **state)
     shn_tokenizer_free(t);
 }
 
+/* A GGUF file with a vocabulary and no tensors, little-endian as the format is. */
+
+static void put_number(FILE *f, uint64_t x, int bytes)
+{
+    for (int i = 0; i < bytes; i++) fputc((int)(x >> (8 * i) & 0xFF), f);
+}
+
+static void put_string(FILE *f, const char *s)
+{
+    put_number(f, strlen(s), 8);
+    fputs(s, f);
+}
+
+static void put_strings(FILE *f, const char *key, const char *const *list, size_t n)
+{
+    put_string(f, key);
+    put_number(f, 9, 4);                        /* an array of strings */
+    put_number(f, 8, 4);
+    put_number(f, n, 8);
+    for (size_t i = 0; i < n; i++) put_string(f, list[i]);
+}
+
+static void write_gguf(const char *path, int with_vocabulary)
+{
+    static const char *const tokens[] = { "a", "b", "Ġ", "ab", "Ġab" }, *const merges[] = { "a b", "Ġ ab" };
+    FILE *f = fopen(path, "wb");
+    assert_non_null(f);
+    fputs("GGUF", f);
+    put_number(f, 3, 4);
+    put_number(f, 0, 8);
+    put_number(f, with_vocabulary ? 4 : 0, 8);
+    if (with_vocabulary) {
+        put_string(f, "tokenizer.ggml.model");
+        put_number(f, 8, 4);
+        put_string(f, "gpt2");
+        put_string(f, "tokenizer.ggml.pre");
+        put_number(f, 8, 4);
+        put_string(f, "qwen2");
+        put_strings(f, "tokenizer.ggml.tokens", tokens, 5);
+        put_strings(f, "tokenizer.ggml.merges", merges, 2);
+    }
+    for (int i = 0; i < 64; i++) fputc(0, f);
+    fclose(f);
+}
+
+static void test_gguf_file(void **state)
+{
+    (void)state;
+    char           path[512];
+    shn_error      err;
+    shn_tokens     tokens;
+    shn_tokenizer *t;
+    const char    *folder = test_folder();
+    snprintf(path, sizeof path, "%s/model.bin", folder);            /* the content tells, not the name */
+    write_gguf(path, 1);
+    assert_ok(shn_tokenizer_read(path, &t, &err));
+    assert_ok(shn_tokenizer_encode(t, "ab ab", NULL, &tokens, &err));
+    assert_int_equal(tokens.n, 2);
+    assert_int_equal(tokens.items[0].id, 3);
+    assert_int_equal(tokens.items[1].id, 4);
+    shn_tokens_free(&tokens);
+    shn_tokenizer_free(t);
+    write_gguf(path, 0);
+    assert_status(shn_tokenizer_read(path, &t, &err), SHN_MISMATCH);
+    assert_non_null(strstr(err.text, "tokenizer.ggml.model"));
+    assert_non_null(strstr(err.text, path));
+    unlink(path);
+    rmdir(folder);
+}
+
 /* ---- refusals name the field */
 
 static void test_documents_refused(void **state)
@@ -650,6 +720,7 @@ int main(void)
         cmocka_unit_test(test_nfc),                cmocka_unit_test(test_special_tokens),        cmocka_unit_test(test_texts_refused),
         cmocka_unit_test(test_longest_text),       cmocka_unit_test(test_vocabulary_as_in_gguf), cmocka_unit_test(test_vocabulary_refused),
         cmocka_unit_test(test_documents_refused),  cmocka_unit_test(test_files_refused),         cmocka_unit_test(test_memory_ends),
+        cmocka_unit_test(test_gguf_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
