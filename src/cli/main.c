@@ -9,7 +9,7 @@
     X(fetch, "download a slice of PTB-XL, resumable and checked")               \
     X(import, "pack labelled ECG collections into one cohort file")             \
     X(labels, "list, search and check findings; map a source's labels to them") \
-    X(text, "tokens: texts as the language model sees them")                    \
+    X(text, "tokens, encode: texts as a language model sees them")              \
     X(simulate, "12-lead ECGs with known truth, for cohorts without data")      \
     X(train, "learn a model from a cohort")                                     \
     X(eval, "score a model on a cohort's split, with intervals and controls")   \

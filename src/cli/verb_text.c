@@ -6,6 +6,7 @@
 
 #include "base/fail.h"
 #include "cli/cli.h"
+#include "cli/text_encode.h"
 #include "shinden/tokenizer.h"
 
 cli_verb verb_text;
@@ -14,6 +15,7 @@ static cli_verb text_tokens;
 /* A sub-verb gets its own name as argv[0]. */
 static const struct { const char *name, *text; cli_verb *run; } subs[] = {
     { "tokens", "token ids of the lines on stdin", text_tokens },
+    { "encode", "vectors of texts from a frozen language model, for training", text_encode },
 };
 
 /* ---- tokens */

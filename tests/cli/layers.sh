@@ -11,7 +11,7 @@ declare -A may=(
   [formats]="base signal"
   [labels]="base"
   [compute]="base"
-  [text]="base"
+  [text]="base compute"
   [model]="base"
   [engine]="base compute model"
   [data]="base signal formats labels model"
@@ -26,7 +26,7 @@ declare -A room=(
   [status]=base [progress]=base
   [record]=signal [signal]=signal
   [format]=formats [wfdb]=formats
-  [findings]=labels [text]=text [tokenizer]=text
+  [findings]=labels [text]=text [tokenizer]=text [encode]=text
   [encoder]=model [model]=model [engine]=engine
   [cohort]=data [import]=data [fetch]=data [embed]=data      # embed.h: the windows are data's, what is done with them eval's
   [simulate]=simulate

@@ -1,0 +1,181 @@
+#include "cli/text_list.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/fail.h"
+#include "base/file.h"
+#include "shinden/text.h"
+
+static const char where[] = "text.encode";
+static const char *const none_text[2] = { "no listed finding", "該当所見なし" };
+static const size_t LINES_BYTES_MAX = (size_t)1 << 30;
+
+void text_list_free(text_list *list)
+{
+    for (size_t i = 0; i < list->n; i++) free(list->items[i]);
+    free(list->items);
+    memset(list, 0, sizeof *list);
+}
+
+shn_status text_list_add(text_list *list, const char *text, shn_error *err)
+{
+    if (!*text) return SHN_OK;
+    if (shn_grow(&list->items, &list->capacity, list->n + 1, sizeof *list->items) != 0) return shn_fail_nomem(err, where);
+    list->items[list->n] = shn_text_nfc(text, err);
+    if (!list->items[list->n]) return err ? err->status : SHN_FORMAT;
+    list->n++;
+    return SHN_OK;
+}
+
+/** "name: criterion" in the language's own punctuation; nothing where no criterion was written. */
+static shn_status add_criterion(text_list *list, const char *name, const char *criterion, const char *colon, shn_error *err)
+{
+    if (!*criterion) return SHN_OK;
+    const size_t size = strlen(name) + strlen(colon) + strlen(criterion) + 1;
+    char *text = shn_alloc(size, 1);
+    if (!text) return shn_fail_nomem(err, where);
+    snprintf(text, size, "%s%s%s", name, colon, criterion);
+    const shn_status st = text_list_add(list, text, err);
+    free(text);
+    return st;
+}
+
+/** As training's text form "code" has it: the first of SCP statement, Challenge abbreviation, SNOMED code, id. */
+static shn_status add_code(text_list *list, const shn_finding *f, shn_error *err)
+{
+    char        code[SHN_FINDING_ID_MAX + 1];
+    const char *from = f->scp[0] ? f->scp : f->cinc[0] ? f->cinc : f->snomed[0] ? f->snomed : f->id;
+    snprintf(code, sizeof code, "%.*s", (int)strcspn(from, ";"), from);
+    return text_list_add(list, code, err);
+}
+
+static shn_status add_finding(text_list *list, const shn_finding *f, shn_error *err)
+{
+    shn_status st = text_list_add(list, f->name_en, err);
+    if (st == SHN_OK) st = text_list_add(list, f->name_ja, err);
+    if (st == SHN_OK) st = add_criterion(list, f->name_en, f->criterion_en, ": ", err);
+    if (st == SHN_OK) st = add_criterion(list, f->name_ja, f->criterion_ja, "：", err);
+    return st == SHN_OK ? add_code(list, f, err) : st;
+}
+
+static shn_status add_none(text_list *list, shn_error *err)
+{
+    const shn_status st = text_list_add(list, none_text[0], err);
+    return st == SHN_OK ? text_list_add(list, none_text[1], err) : st;
+}
+
+shn_status text_list_findings(text_list *list, const shn_registry *reg, int only, shn_error *err)
+{
+    shn_status st = SHN_OK;
+    for (size_t i = 0; st == SHN_OK && i < shn_registry_size(reg); i++)
+        if (only < 0 || *shn_registry_codes(reg, (shn_coding)only, i)) st = add_finding(list, shn_registry_at(reg, i), err);
+    return st == SHN_OK ? add_none(list, err) : st;
+}
+
+shn_status text_list_lines(text_list *list, const char *path, shn_error *err)
+{
+    uint8_t *bytes = NULL;
+    size_t   n = 0, number = 0;
+    shn_status st = shn_file_read(path, LINES_BYTES_MAX, &bytes, &n, err);
+    if (st != SHN_OK) return st;
+    if (memchr(bytes, 0, n)) st = shn_fail(err, SHN_FORMAT, SHN_REASON_BAD_VALUE, where, "%s holds a NUL byte; it must be UTF-8 text", path);
+    for (char *line = (char *)bytes, *next; st == SHN_OK && line; line = next) {
+        next = strchr(line, '\n');
+        number++;
+        if (next) *next++ = 0;
+        const size_t length = strlen(line);
+        if (length && line[length - 1] == '\r') line[length - 1] = 0;
+        st = text_list_add(list, line, err);
+        if (st != SHN_OK) shn_error_prefix(err, "%s line %zu", path, number);
+    }
+    free(bytes);
+    return st;
+}
+
+/* ---- cohorts */
+
+/** The names of a record's findings, joined; owned by the caller, NULL when out of memory. */
+static char *joined(const shn_cohort *c, const char *const *name, size_t record, const char *separator, const char *none)
+{
+    const uint8_t *label = shn_cohort_labels(c, record), *known = shn_cohort_known(c, record);
+    const size_t   K = shn_cohort_n_findings(c);
+    size_t size = strlen(none) + 1;
+    for (size_t k = 0; k < K; k++) size += label[k] && known[k] ? strlen(name[k]) + strlen(separator) : 0;
+    char *text = shn_alloc(size, 1), *p = text;
+    for (size_t k = 0; text && k < K; k++)
+        if (label[k] && known[k]) p += sprintf(p, "%s%s", p > text ? separator : "", name[k]);
+    if (text && p == text) strcpy(text, none);
+    return text;
+}
+
+static int compare_texts(const void *a, const void *b)
+{
+    char *const *x = *(char *const *const *)a, *const *y = *(char *const *const *)b;
+    const int order = strcmp(*x, *y);
+    return order ? order : x < y ? -1 : x > y;
+}
+
+shn_status text_list_unique(text_list *list, shn_error *err)
+{
+    char ***order = shn_alloc(list->n, sizeof *order);
+    if (!order) return shn_fail_nomem(err, where);
+    for (size_t i = 0; i < list->n; i++) order[i] = &list->items[i];
+    qsort(order, list->n, sizeof *order, compare_texts);
+    for (size_t i = 1, kept = 0; i < list->n; i++) {
+        if (strcmp(*order[i], *order[kept]) != 0) kept = i;
+        else {
+            free(*order[i]);
+            *order[i] = NULL;
+        }
+    }
+    size_t n = 0;
+    for (size_t i = 0; i < list->n; i++)
+        if (list->items[i]) list->items[n++] = list->items[i];
+    list->n = n;
+    free(order);
+    return SHN_OK;
+}
+
+static shn_status add_records(text_list *list, const shn_cohort *c, const char *const *name, const char *separator, const char *none, shn_error *err)
+{
+    shn_status st = SHN_OK;
+    for (size_t r = 0, next = 4096; st == SHN_OK && r < shn_cohort_size(c); r++) {
+        char *text = joined(c, name, r, separator, none);
+        st = text ? text_list_add(list, text, err) : shn_fail_nomem(err, where);
+        free(text);
+        if (st == SHN_OK && list->n >= next) {          /* large cohorts have few distinct sets of findings */
+            st = text_list_unique(list, err);
+            next = 2 * list->n + 4096;
+        }
+    }
+    return st;
+}
+
+shn_status text_list_cohort(text_list *list, const shn_cohort *c, const shn_registry *reg, int reports, shn_error *err)
+{
+    const size_t K = shn_cohort_n_findings(c);
+    const char **name[2] = { shn_alloc(K, sizeof(char *)), shn_alloc(K, sizeof(char *)) };
+    shn_status   st = name[0] && name[1] ? SHN_OK : shn_fail_nomem(err, where);
+    for (size_t k = 0; st == SHN_OK && k < K; k++) {
+        const int at = shn_registry_find(reg, shn_cohort_finding_id(c, k));
+        name[0][k] = name[1][k] = shn_cohort_finding_id(c, k);
+        if (at < 0) {
+            st = text_list_add(list, name[0][k], err);
+            continue;
+        }
+        const shn_finding *f = shn_registry_at(reg, (size_t)at);
+        name[0][k] = f->name_en;
+        name[1][k] = f->name_ja;
+        st = add_finding(list, f, err);
+    }
+    if (st == SHN_OK) st = add_none(list, err);
+    if (st == SHN_OK) st = add_records(list, c, name[0], ", ", none_text[0], err);
+    if (st == SHN_OK) st = add_records(list, c, name[1], "、", none_text[1], err);
+    for (size_t r = 0; reports && st == SHN_OK && r < shn_cohort_size(c); r++) st = text_list_add(list, shn_cohort_report(c, r), err);
+    free(name[0]);
+    free(name[1]);
+    return st;
+}

@@ -1,0 +1,151 @@
+/** From a path to a model whose every setting is decided: what the user said, else what this kind of model was trained for. */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/alloc.h"
+#include "base/fail.h"
+#include "base/file.h"
+#include "text/encode.h"
+#include "shinden/text.h"
+#include "text/gguf.h"
+
+static const char where[] = "text.encode";
+
+static shn_span span(shn_gguf_string s) { return (shn_span){ s.bytes, s.n }; }
+
+/** A GGUF file's vocabulary in the words of the tokenizer's header. */
+static shn_status tokenizer_of_gguf(const shn_gguf_vocab *v, shn_tokenizer **out, shn_error *err)
+{
+    shn_span  *pieces = shn_alloc(v->n_tokens, sizeof *pieces), *merges = shn_alloc(v->n_merges, sizeof *merges);
+    shn_status st = SHN_OK;
+    if (!pieces || !merges) st = shn_fail_nomem(err, where);
+    for (size_t i = 0; st == SHN_OK && i < v->n_tokens; i++) pieces[i] = span(v->tokens[i]);
+    for (size_t i = 0; st == SHN_OK && i < v->n_merges; i++) merges[i] = span(v->merges[i]);
+    const shn_vocab vocab = {
+        .model = v->model, .pre = v->pre, .pieces = pieces, .scores = v->scores, .types = v->types, .n = v->n_tokens, .merges = merges,
+        .n_merges = v->n_merges, .charsmap = v->charsmap, .n_charsmap = v->n_charsmap, .bos = v->bos_id, .eos = v->eos_id,
+        .cls = v->cls_id, .sep = v->sep_id, .unk = v->unk_id, .add_bos = v->add_bos, .add_eos = v->add_eos,
+    };
+    if (st == SHN_OK) st = shn_tokenizer_vocab(&vocab, out, err);
+    free(pieces);
+    free(merges);
+    return st;
+}
+
+/** The vocabulary inside a GGUF file, else the folder's tokenizer.json. */
+static shn_status open_tokenizer(shn_encode_model *m, const char *path, shn_error *err)
+{
+    const shn_gguf_vocab *vocab = shn_weights_vocab(m->weights);
+    shn_status st;
+    if (vocab) {
+        st = tokenizer_of_gguf(vocab, &m->tokenizer, err);
+        if (st != SHN_OK) shn_error_prefix(err, "%s", path);
+    } else if (shn_path_is_dir(path)) st = shn_tokenizer_read(path, &m->tokenizer, err);
+    else
+        st = shn_fail(err, SHN_MISMATCH, SHN_REASON_NOT_FOUND, where, "%s holds no vocabulary (tokenizer.ggml.model); convert the model again with its tokenizer",
+                      path);
+    if (st != SHN_OK) return st;
+    const size_t ids = shn_tokenizer_size(m->tokenizer), rows = shn_weights_config(m->weights)->vocab;
+    const size_t slack = rows / 10 > 1024 ? rows / 10 : 1024;       /* rows are padded to round numbers, not to twice as many */
+    if (ids > rows || ids + slack < rows)
+        return shn_fail(err, SHN_MISMATCH, SHN_REASON_MODEL_MISMATCH, where,
+                        "%s: the tokenizer has %zu ids, the weights %zu rows: they do not belong together", path, ids, rows);
+    return SHN_OK;
+}
+
+/** The file's or folder's own name, and what config.json calls its origin, where that is a name and not somebody's folder. */
+static void find_name(shn_encode_model *m, const char *path)
+{
+    char     file[SHN_PATH_MAX], trimmed[SHN_PATH_MAX];
+    uint8_t *bytes = NULL;
+    size_t   n = 0;
+    snprintf(trimmed, sizeof trimmed, "%s", path);
+    for (size_t at = strlen(trimmed); at > 1 && trimmed[at - 1] == '/'; at--) trimmed[at - 1] = 0;
+    snprintf(m->name, sizeof m->name, "%.120s", shn_path_base(trimmed));
+    if (!shn_path_is_dir(path) || shn_path_join(file, path, "config.json", NULL) != SHN_OK ||
+        shn_file_read(file, (size_t)1 << 20, &bytes, &n, NULL) != SHN_OK)
+        return;
+    json_t     *config = json_loadb((const char *)bytes, n, 0, NULL);
+    const char *origin = json_string_value(json_object_get(config, "_name_or_path"));
+    if (origin && *origin && *origin != '/' && *origin != '.')
+        snprintf(m->name + strlen(m->name), sizeof m->name - strlen(m->name), ", from %.100s", origin);
+    json_decref(config);
+    free(bytes);
+}
+
+static int is_e5(const char *name)
+{
+    for (const char *p = name; *p; p++)
+        if (strncasecmp(p, "e5", 2) == 0 && (p == name || strchr("/-_. ", p[-1])) && (!p[2] || strchr("-_.,", p[2]))) return 1;
+    return 0;
+}
+
+static shn_status put_prompt(char out[1024], const char *prompt, shn_error *err)
+{
+    char *nfc = shn_text_nfc(prompt, err);
+    if (!nfc) return err ? err->status : SHN_FORMAT;
+    const int fits = snprintf(out, 1024, "%s", nfc) < 1024;
+    free(nfc);
+    return fits ? SHN_OK : shn_fail(err, SHN_RANGE, SHN_REASON_LIMIT, where, "a prompt of more than 1023 bytes");
+}
+
+static shn_status settle(shn_encode_model *m, const shn_encode_config *config, shn_error *err)
+{
+    const shn_lm_config *c = shn_weights_config(m->weights);
+    const int decoder = c->family == SHN_LM_LLAMA || c->family == SHN_LM_QWEN3;
+    const int embedder = decoder && c->pooling == SHN_LM_POOL_LAST;             /* made to be pooled at an appended end token */
+    m->pooling = config->pooling != SHN_POOLING_DEFAULT ? config->pooling
+                 : embedder                             ? SHN_POOLING_LAST
+                 : decoder                              ? SHN_POOLING_MEAN_LABEL
+                 : c->pooling == SHN_LM_POOL_CLS        ? SHN_POOLING_CLS
+                                                        : SHN_POOLING_MEAN;
+    m->centre = config->centre >= 0 ? config->centre : decoder && !embedder;
+    m->append = -1;
+    if (embedder) {
+        m->append = shn_tokenizer_special(m->tokenizer, "<|endoftext|>");
+        if (m->append < 0) m->append = c->eos_id;
+        if (m->append < 0)
+            return shn_fail(err, SHN_MISMATCH, SHN_REASON_MODEL_MISMATCH, where, "%s pools its last token, but names no end token to append", config->model);
+    }
+    const int   plain = decoder && !embedder;
+    const char *en = config->prompt ? config->prompt : plain ? "ECG finding: " : !decoder && is_e5(m->name) ? "passage: " : "";
+    const char *ja = config->prompt || !plain ? en : "心電図所見：";
+    shn_status  st = put_prompt(m->prompt_en, en, err);
+    return st == SHN_OK ? put_prompt(m->prompt_ja, ja, err) : st;
+}
+
+static shn_status choose_precision(shn_encode_model *m, const char *precision, shn_error *err)
+{
+    const shn_status st = shn_isa_choose(NULL, &m->isa, err);
+    if (st != SHN_OK) return st;
+    if (strcmp(precision, "f32") == 0) m->dtype = SHN_F32;
+    else if (strcmp(precision, "bf16") == 0) m->dtype = SHN_BF16;
+    else if (strcmp(precision, "auto") == 0) m->dtype = m->isa >= SHN_ISA_AMX ? SHN_BF16 : SHN_F32;
+    else return shn_fail(err, SHN_RANGE, SHN_REASON_BAD_VALUE, where, "precision '%.40s', must be auto, f32 or bf16", precision);
+    return SHN_OK;
+}
+
+shn_status shn_encode_model_open(const shn_encode_config *config, shn_encode_model *m, shn_error *err)
+{
+    memset(m, 0, sizeof *m);
+    shn_status st = choose_precision(m, config->precision, err);
+    if (st == SHN_OK) st = shn_weights_open(config->model, &m->weights, err);
+    if (st == SHN_OK) st = open_tokenizer(m, config->model, err);
+    if (st == SHN_OK) {
+        find_name(m, config->model);
+        st = settle(m, config, err);
+    }
+    if (st == SHN_OK) st = shn_weights_identity(m->weights, m->identity, err);
+    if (st != SHN_OK) shn_encode_model_close(m);
+    return st;
+}
+
+void shn_encode_model_close(shn_encode_model *m)
+{
+    shn_tokenizer_free(m->tokenizer);
+    shn_weights_close(m->weights);
+    memset(m, 0, sizeof *m);
+}
