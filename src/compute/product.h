@@ -12,7 +12,8 @@
 
 #include "compute/conv.h"
 
-#define SHN_PRODUCT_ROWS 64     /* of x in a tile; callers pad to whole tiles */
+#define SHN_PRODUCT_ROWS 48     /* of x in a tile; callers pad to whole tiles. A multiple of what the kernels take at once (AVX2: 6):
+                                 * a tile of 64 left 4 rows to a kernel that sums in another order (oneDNN 2.6, gemm:jit) */
 
 typedef struct shn_product shn_product;
 /**

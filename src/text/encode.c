@@ -71,17 +71,18 @@ static size_t chunk_end(const run *r, size_t first)
     return last;
 }
 
+/** The number of threads has no say: a resumed run may have another, and its chunks must be the same. */
 static void plan_chunks(run *r, size_t memory)
 {
-    const size_t vectors = r->tokens.n * r->D * sizeof(float), fixed = shn_lm_bytes_fixed(r->lm), used = vectors + fixed;
-    const size_t left = memory > used + memory / 4 ? memory - used : memory / 4;    /* vectors of very many texts are not split */
+    const size_t vectors = r->tokens.n * r->D * sizeof(float);
+    const size_t left = memory > vectors + memory / 4 ? memory - vectors : memory / 4;      /* vectors of very many texts are not split */
     r->chunk_tokens = left / shn_lm_bytes_per_token(r->lm);
     for (size_t first = 0; first < r->tokens.n; r->report.n_chunks++) {
         const size_t last = chunk_end(r, first), n = r->tokens.start[last] - r->tokens.start[first];
         if (n > r->longest_chunk) r->longest_chunk = n;
         first = last;
     }
-    r->report.own_bytes = vectors + fixed + shn_lm_rows(r->longest_chunk) * shn_lm_bytes_per_token(r->lm);
+    r->report.own_bytes = vectors + shn_lm_bytes_fixed(r->lm) + shn_lm_rows(r->longest_chunk) * shn_lm_bytes_per_token(r->lm);
 }
 
 static shn_status prepare(run *r, const shn_encode_config *config, shn_error *err)
