@@ -8,32 +8,11 @@
 #include "base/alloc.h"
 #include "base/fail.h"
 #include "base/file.h"
-#include "text/encode.h"
 #include "shinden/text.h"
-#include "text/gguf.h"
+#include "text/encode.h"
+#include "text/tokenizer_gguf.h"
 
 static const char where[] = "text.encode";
-
-static shn_span span(shn_gguf_string s) { return (shn_span){ s.bytes, s.n }; }
-
-/** A GGUF file's vocabulary in the words of the tokenizer's header. */
-static shn_status tokenizer_of_gguf(const shn_gguf_vocab *v, shn_tokenizer **out, shn_error *err)
-{
-    shn_span  *pieces = shn_alloc(v->n_tokens, sizeof *pieces), *merges = shn_alloc(v->n_merges, sizeof *merges);
-    shn_status st = SHN_OK;
-    if (!pieces || !merges) st = shn_fail_nomem(err, where);
-    for (size_t i = 0; st == SHN_OK && i < v->n_tokens; i++) pieces[i] = span(v->tokens[i]);
-    for (size_t i = 0; st == SHN_OK && i < v->n_merges; i++) merges[i] = span(v->merges[i]);
-    const shn_vocab vocab = {
-        .model = v->model, .pre = v->pre, .pieces = pieces, .scores = v->scores, .types = v->types, .n = v->n_tokens, .merges = merges,
-        .n_merges = v->n_merges, .charsmap = v->charsmap, .n_charsmap = v->n_charsmap, .bos = v->bos_id, .eos = v->eos_id,
-        .cls = v->cls_id, .sep = v->sep_id, .unk = v->unk_id, .add_bos = v->add_bos, .add_eos = v->add_eos,
-    };
-    if (st == SHN_OK) st = shn_tokenizer_vocab(&vocab, out, err);
-    free(pieces);
-    free(merges);
-    return st;
-}
 
 /** The vocabulary inside a GGUF file, else the folder's tokenizer.json. */
 static shn_status open_tokenizer(shn_encode_model *m, const char *path, shn_error *err)
@@ -41,7 +20,7 @@ static shn_status open_tokenizer(shn_encode_model *m, const char *path, shn_erro
     const shn_gguf_vocab *vocab = shn_weights_vocab(m->weights);
     shn_status st;
     if (vocab) {
-        st = tokenizer_of_gguf(vocab, &m->tokenizer, err);
+        st = shn_tokenizer_gguf(vocab, &m->tokenizer, err);
         if (st != SHN_OK) shn_error_prefix(err, "%s", path);
     } else if (shn_path_is_dir(path)) st = shn_tokenizer_read(path, &m->tokenizer, err);
     else
