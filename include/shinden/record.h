@@ -36,8 +36,21 @@ typedef struct shn_record_meta {
     double age_years;           /**< NaN unknown */
     char   sex;                 /**< 'M', 'F' or 0 */
     char   device[96];
-    char   format[48];          /**< "wfdb 16", set by the reader */
+    char   filters[96];         /**< as the file words them: "0.05-150 Hz, notch 50 Hz" */
+    char   format[48];          /**< "wfdb 16", set by the reader; its first word names the format */
+    size_t first_sample;        /**< index in the file of the record's first sample */
+    size_t total_samples;       /**< samples per lead in the file, of which the record may hold a part; 0: as many as it holds */
 } shn_record_meta;
+
+/** What the machine measured: "heart_rate" 72 "/min", "qrs_duration" 98 "ms". Names and units as docs/formats.md lists them. */
+typedef struct shn_measurement { char name[32]; double value; char unit[16]; } shn_measurement;
+
+/** How a lead's stored integers were scaled: mV = (adu - baseline) / gain. */
+typedef struct shn_lead_cal {
+    double gain_adu_per_mv;     /**< 0: samples were no scaled integers */
+    double baseline_adu;        /**< may be a fraction (EDF) */
+    int    bits;                /**< of the stored integer: 8, 12, 16, 24, 32; 0 unknown */
+} shn_lead_cal;
 
 /** A remark about the signal, found while reading or by the signal path. */
 typedef struct shn_note { shn_reason reason; char text[160]; } shn_note;
@@ -48,6 +61,8 @@ typedef struct shn_note { shn_reason reason; char text[160]; } shn_note;
  *                    fs_hz not finite or not in (0, 1e6];   SHN_NOMEM
  */
 SHN_NODISCARD shn_status shn_record_new(size_t n_leads, size_t n_samples, double fs_hz, shn_record **out, shn_error *err);
+/** Samples first .. first + n - 1 of every lead with everything that is known about the record, as a record of its own. Errors SHN_RANGE, SHN_NOMEM */
+SHN_NODISCARD shn_status shn_record_part(const shn_record *rec, size_t first, size_t n, shn_record **out, shn_error *err);
 void   shn_record_free(shn_record *rec);                                /**< accepts NULL */
 size_t shn_record_n_leads(const shn_record *rec);
 size_t shn_record_n_samples(const shn_record *rec);
@@ -68,6 +83,17 @@ shn_record_meta       *shn_record_meta_mut(shn_record *rec);
 size_t      shn_record_n_labels(const shn_record *rec);
 const char *shn_record_label(const shn_record *rec, size_t i);
 SHN_NODISCARD shn_status shn_record_add_label(shn_record *rec, const char *label, shn_error *err);
+/** Calibration of a lead as stored; all zero where the file has none. A conversion that keeps it gives back the same integers. */
+shn_lead_cal shn_record_calibration(const shn_record *rec, size_t lead);
+void            shn_record_set_calibration(shn_record *rec, size_t lead, shn_lead_cal calibration);
+/** Interpretive statements of the machine or of the reader, as text in file order. */
+size_t      shn_record_n_statements(const shn_record *rec);
+const char *shn_record_statement(const shn_record *rec, size_t i);
+SHN_NODISCARD shn_status shn_record_add_statement(shn_record *rec, const char *text, shn_error *err);
+/** Machine measurements, in file order. Values that are not finite are not added. */
+size_t                 shn_record_n_measurements(const shn_record *rec);
+const shn_measurement *shn_record_measurement(const shn_record *rec, size_t i);
+SHN_NODISCARD shn_status shn_record_add_measurement(shn_record *rec, const char *name, double value, const char *unit, shn_error *err);
 /** Notes; after SHN_NOTES_MAX the rest is dropped and the last one says so. */
 size_t          shn_record_n_notes(const shn_record *rec);
 const shn_note *shn_record_note(const shn_record *rec, size_t i);

@@ -23,17 +23,14 @@ static shn_status add(input_list *list, const char *path, const shn_error *failu
     return SHN_OK;
 }
 
-static shn_status add_folder(input_list *list, const char *folder, shn_error *err)
+static shn_status add_word(input_list *list, const char *word, shn_error *err)
 {
-    char     **paths = NULL;
-    size_t     n = 0;
+    shn_found  found;
     shn_error  why = { .status = SHN_OK };
-    shn_status st = shn_records_find(folder, &paths, &n, &why);
-    if (st == SHN_OK && n == 0)
-        st = shn_fail(&why, SHN_IO, SHN_REASON_NOT_FOUND, "inputs", "%s: no ECG record in this folder", folder);
-    if (st != SHN_OK) return add(list, folder, &why, err);
-    for (size_t i = 0; i < n && st == SHN_OK; i++) st = add(list, paths[i], NULL, err);
-    shn_paths_free(paths, n);
+    shn_status st = shn_records_find(word, &found, &why);
+    if (st != SHN_OK) st = add(list, word, &why, err);
+    for (size_t i = 0; i < found.n && st == SHN_OK; i++) st = add(list, found.paths[i], NULL, err);
+    shn_found_free(&found);
     return st;
 }
 
@@ -42,7 +39,7 @@ shn_status cli_inputs_list(char *const *words, size_t n_words, cli_input **input
     input_list list = { .items = NULL };
     shn_status st = SHN_OK;
     for (size_t i = 0; i < n_words && st == SHN_OK; i++)
-        st = shn_path_is_dir(words[i]) ? add_folder(&list, words[i], err) : add(&list, words[i], NULL, err);
+        st = add_word(&list, words[i], err);
     if (st != SHN_OK) {
         cli_inputs_free(list.items, list.n);
         list = (input_list){ .items = NULL };

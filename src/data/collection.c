@@ -208,20 +208,18 @@ static shn_status open_table(shn_collection_data *c, size_t t, const char *map_p
 static shn_status walk(shn_collection_data *c, shn_error *err)
 {
     shn_compiled v[V_COUNT];
-    char       **paths = NULL;
-    size_t       n = 0;
+    shn_found    found = { 0 };
     shn_status   st = compile(c->map, NULL, 0, v, err);
-    if (st == SHN_OK) st = shn_records_find(c->folder, &paths, &n, err);
-    if (st != SHN_OK) return st;
+    if (st == SHN_OK) st = shn_records_find(c->folder, &found, err);
     const size_t skip = strlen(c->folder) + (c->folder[strlen(c->folder) - 1] != '/');
-    for (size_t i = 0; st == SHN_OK && i < n; i++) {
+    for (size_t i = 0; st == SHN_OK && i < found.n; i++) {
         shn_entry  *e = new_entry(c, err);
-        const char *path = paths[i];
+        const char *path = found.paths[i];
         if (strncmp(path, c->folder, strlen(c->folder)) == 0 && strlen(path) > skip) path += skip;
         path = e ? shn_pool_add(&c->pool, path, strlen(path)) : NULL;
         st = path ? fill_entry(c, e, v, path, err) : shn_fail_nomem(err, "import.walk");
     }
-    shn_paths_free(paths, n);
+    shn_found_free(&found);
     return st;
 }
 

@@ -13,7 +13,9 @@
 
 enum { NAME_SIZE = 32 };
 
-typedef struct lead { char name[NAME_SIZE]; shn_unit_origin unit; } lead;
+typedef struct lead { char name[NAME_SIZE]; shn_unit_origin unit; shn_lead_cal calibration; } lead;
+/** A growing list of owned strings. */
+typedef struct words { char **text; size_t n, capacity; } words;
 
 struct shn_record {
     size_t          n_leads, n_samples;
@@ -21,8 +23,9 @@ struct shn_record {
     float          *samples;            /* [n_leads][n_samples] mV */
     lead           *leads;              /* [n_leads] */
     shn_record_meta meta;
-    char          **labels;
-    size_t          n_labels, labels_capacity;
+    words           labels, statements;
+    shn_measurement *measurements;
+    size_t          n_measurements, measurements_capacity;
     shn_note        notes[SHN_NOTES_MAX];
     size_t          n_notes;
 };
@@ -54,14 +57,60 @@ shn_status shn_record_new(size_t n_leads, size_t n_samples, double fs_hz, shn_re
     return SHN_OK;
 }
 
+static void words_free(words *w)
+{
+    for (size_t i = 0; i < w->n; i++) free(w->text[i]);
+    free(w->text);
+}
+
+static shn_status words_add(words *w, const char *text, shn_error *err)
+{
+    if (shn_grow(&w->text, &w->capacity, w->n + 1, sizeof *w->text) != 0) return shn_fail_nomem(err, "record");
+    char *copy = shn_strdup(text);
+    if (!copy) return shn_fail_nomem(err, "record");
+    w->text[w->n++] = copy;
+    return SHN_OK;
+}
+
 void shn_record_free(shn_record *rec)
 {
     if (!rec) return;
-    for (size_t i = 0; i < rec->n_labels; i++) free(rec->labels[i]);
-    free(rec->labels);
+    words_free(&rec->labels);
+    words_free(&rec->statements);
+    free(rec->measurements);
     free(rec->samples);
     free(rec->leads);
     free(rec);
+}
+
+/** All that is beside the samples. */
+static shn_status copy_remarks(const shn_record *from, shn_record *to, shn_error *err)
+{
+    shn_status st = SHN_OK;
+    memcpy(to->leads, from->leads, from->n_leads * sizeof *from->leads);
+    to->meta = from->meta;
+    memcpy(to->notes, from->notes, sizeof from->notes);
+    to->n_notes = from->n_notes;
+    for (size_t i = 0; st == SHN_OK && i < from->labels.n; i++) st = words_add(&to->labels, from->labels.text[i], err);
+    for (size_t i = 0; st == SHN_OK && i < from->statements.n; i++) st = words_add(&to->statements, from->statements.text[i], err);
+    for (size_t i = 0; st == SHN_OK && i < from->n_measurements; i++)
+        st = shn_record_add_measurement(to, from->measurements[i].name, from->measurements[i].value, from->measurements[i].unit, err);
+    return st;
+}
+
+shn_status shn_record_part(const shn_record *rec, size_t first, size_t n, shn_record **out, shn_error *err)
+{
+    *out = NULL;
+    if (first >= rec->n_samples || n == 0 || n > rec->n_samples - first)
+        return shn_fail(err, SHN_RANGE, SHN_REASON_BAD_VALUE, "record.part", "samples %zu to %zu of %zu", first, first + n, rec->n_samples);
+    shn_record *part;
+    shn_status  st = shn_record_new(rec->n_leads, n, rec->fs_hz, &part, err);
+    if (st != SHN_OK) return st;
+    for (size_t i = 0; i < rec->n_leads; i++) memcpy(part->samples + i * n, rec->samples + i * rec->n_samples + first, n * sizeof *part->samples);
+    st = copy_remarks(rec, part, err);
+    if (st == SHN_OK) *out = part;
+    else shn_record_free(part);
+    return st;
 }
 
 size_t shn_record_n_leads(const shn_record *rec) { return rec->n_leads; }
@@ -92,15 +141,29 @@ int shn_record_find(const shn_record *rec, const char *canonical_name)
 const shn_record_meta *shn_record_meta_of(const shn_record *rec) { return &rec->meta; }
 shn_record_meta       *shn_record_meta_mut(shn_record *rec) { return &rec->meta; }
 
-size_t      shn_record_n_labels(const shn_record *rec) { return rec->n_labels; }
-const char *shn_record_label(const shn_record *rec, size_t i) { return rec->labels[i]; }
+size_t      shn_record_n_labels(const shn_record *rec) { return rec->labels.n; }
+const char *shn_record_label(const shn_record *rec, size_t i) { return rec->labels.text[i]; }
+shn_status  shn_record_add_label(shn_record *rec, const char *label, shn_error *err) { return words_add(&rec->labels, label, err); }
 
-shn_status shn_record_add_label(shn_record *rec, const char *label, shn_error *err)
+size_t      shn_record_n_statements(const shn_record *rec) { return rec->statements.n; }
+const char *shn_record_statement(const shn_record *rec, size_t i) { return rec->statements.text[i]; }
+shn_status  shn_record_add_statement(shn_record *rec, const char *text, shn_error *err) { return words_add(&rec->statements, text, err); }
+
+shn_lead_cal shn_record_calibration(const shn_record *rec, size_t lead_) { return rec->leads[lead_].calibration; }
+void            shn_record_set_calibration(shn_record *rec, size_t lead_, shn_lead_cal c) { rec->leads[lead_].calibration = c; }
+
+size_t                 shn_record_n_measurements(const shn_record *rec) { return rec->n_measurements; }
+const shn_measurement *shn_record_measurement(const shn_record *rec, size_t i) { return &rec->measurements[i]; }
+
+shn_status shn_record_add_measurement(shn_record *rec, const char *name, double value, const char *unit, shn_error *err)
 {
-    if (shn_grow(&rec->labels, &rec->labels_capacity, rec->n_labels + 1, sizeof *rec->labels) != 0) return shn_fail_nomem(err, "record");
-    char *copy = shn_strdup(label);
-    if (!copy) return shn_fail_nomem(err, "record");
-    rec->labels[rec->n_labels++] = copy;
+    if (!isfinite(value)) return SHN_OK;
+    if (shn_grow(&rec->measurements, &rec->measurements_capacity, rec->n_measurements + 1, sizeof *rec->measurements) != 0)
+        return shn_fail_nomem(err, "record");
+    shn_measurement *m = &rec->measurements[rec->n_measurements++];
+    snprintf(m->name, sizeof m->name, "%s", name);
+    snprintf(m->unit, sizeof m->unit, "%s", unit);
+    m->value = value;
     return SHN_OK;
 }
 

@@ -347,8 +347,8 @@ static void test_folders(void **state)
     (void)state;
     shn_error   err = { 0 };
     shn_record *rec;
-    char        path[SHN_PATH_MAX], **paths;
-    size_t      n;
+    shn_found   found;
+    char        path[SHN_PATH_MAX];
     static const char whole[] = "w/2 1 100 200\na 100\nb 100\n";
     const char *folder = test_folder();
     assert_ok(shn_record_new(1, 100, 100, &rec, &err));
@@ -361,29 +361,30 @@ static void test_folders(void **state)
     assert_ok(shn_file_write(path, whole, strlen(whole), &err));
     assert_ok(shn_path_join(path, folder, "circle", &err));
     assert_int_equal(symlink(folder, path), 0);
-    assert_ok(shn_records_find(folder, &paths, &n, &err));      /* the whole and the single one; not the segments, not the circle */
-    assert_int_equal(n, 2);
-    assert_string_equal(shn_path_base(paths[0]), "single.hea");
-    assert_string_equal(shn_path_base(paths[1]), "w.hea");
-    shn_paths_free(paths, n);
+    assert_ok(shn_records_find(folder, &found, &err));      /* the whole and the single one; not the segments, not the circle */
+    assert_int_equal(found.n, 2);
+    assert_string_equal(shn_path_base(found.paths[0]), "single.hea");
+    assert_string_equal(shn_path_base(found.paths[1]), "w.hea");
+    shn_found_free(&found);
 }
 
 static void test_real_records(void **state)
 {
     (void)state;
     shn_error err = { 0 };
-    char      folder[SHN_PATH_MAX], **paths;
-    size_t    n, n_proven = 0, n_refuted = 0, n_twelve = 0;
+    char      folder[SHN_PATH_MAX];
+    shn_found found;
+    size_t    n_proven = 0, n_refuted = 0, n_twelve = 0;
     static const char *const sets[] = { "ptbxl", "cinc2021", "ludb", "brugada_huca", "code15", "mitdb" };
     for (size_t s = 0; s < 6; s++) {
         assert_ok(shn_path_join(folder, test_data(), sets[s], &err));
-        assert_ok(shn_records_find(folder, &paths, &n, &err));
-        assert_true(n >= 36);
-        for (size_t i = 0; i < n; i++) {
+        assert_ok(shn_records_find(folder, &found, &err));
+        assert_true(found.n >= 36);
+        for (size_t i = 0; i < found.n; i++) {
             shn_record   *rec;
             shn_integrity check;
-            if (i % 5 && n > 300) continue;     /* a fifth of the large sets is enough here */
-            assert_ok(shn_record_read(paths[i], NULL, &rec, &err));
+            if (i % 5 && found.n > 300) continue;     /* a fifth of the large sets is enough here */
+            assert_ok(shn_record_read(found.paths[i], NULL, &rec, &err));
             if (shn_record_n_leads(rec) == 12 && s != 2) {      /* LUDB's gains destroy the identities, see below */
                 shn_integrity_check(rec, &check);
                 n_twelve++;
@@ -392,7 +393,7 @@ static void test_real_records(void **state)
             }
             shn_record_free(rec);
         }
-        shn_paths_free(paths, n);
+        shn_found_free(&found);
     }
     /* eleven of 2,781 recordings truly break the identities by 0.2 to 9 mV (spikes, leads filtered apart): see docs/signal.md */
     assert_true(n_twelve > 500 && n_proven * 100 > n_twelve * 98 && n_refuted * 100 < n_twelve);
@@ -402,24 +403,24 @@ static void test_ludb_raw_integers_obey_einthoven(void **state)
 {
     (void)state;
     shn_error err = { 0 };
-    char      folder[SHN_PATH_MAX], **paths;
-    size_t    n;
+    char      folder[SHN_PATH_MAX];
+    shn_found found;
     assert_ok(shn_path_join(folder, test_data(), "ludb", &err));
-    assert_ok(shn_records_find(folder, &paths, &n, &err));
-    for (size_t i = 0; i < n; i++) {
+    assert_ok(shn_records_find(folder, &found, &err));
+    for (size_t i = 0; i < found.n; i++) {
         shn_record        *rec;
         shn_integrity      check;
         shn_format_options o;
         shn_format_defaults(&o);
         o.raw_microvolts = 1;
-        assert_ok(shn_record_read(paths[i], &o, &rec, &err));
+        assert_ok(shn_record_read(found.paths[i], &o, &rec, &err));
         shn_integrity_check(rec, &check);
         assert_int_equal(check.order_proven, 1);
         assert_true(check.einthoven_uv_max < 0.5);             /* exactly, in whole microvolts: the header's baselines play no part */
         assert_int_equal(shn_record_unit(rec, 0), SHN_UNIT_ASSUMED);
         shn_record_free(rec);
     }
-    shn_paths_free(paths, n);
+    shn_found_free(&found);
 }
 
 /** One "gaps:sum:squares" field of the golden file against a lead; 0 where they differ. */

@@ -1,0 +1,50 @@
+/** The formats that this build reads, in order of detection: the surer the mark, the earlier the row. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fail.h"
+#include "formats/reader.h"
+#include "formats/wfdb/wfdb.h"
+
+const shn_reader *const shn_readers[] = {
+    &shn_reader_wfdb,
+    NULL
+};
+
+const shn_reader *shn_reader_for(const uint8_t *bytes, size_t n_bytes)
+{
+    for (size_t i = 0; shn_readers[i]; i++)
+        if (shn_readers[i]->recognises(bytes, n_bytes)) return shn_readers[i];
+    return NULL;
+}
+
+shn_status shn_input_range(const shn_input *in, size_t total, size_t *first, size_t *n, shn_error *err)
+{
+    *first = in->options->first_sample;
+    *n = 0;
+    if (*first >= total)
+        return shn_fail(err, SHN_RANGE, SHN_REASON_TRUNCATED, "format.range", "sample %zu was asked for, the record has %zu", *first, total);
+    *n = total - *first;
+    if (in->options->max_samples && *n > in->options->max_samples) *n = in->options->max_samples;
+    return SHN_OK;
+}
+
+shn_status shn_input_cut(const shn_input *in, shn_record **rec, shn_error *err)
+{
+    shn_record  *whole = *rec, *part = NULL;
+    const size_t total = shn_record_n_samples(whole);
+    size_t       first, n;
+    shn_status   st = shn_input_range(in, total, &first, &n, err);
+    if (st == SHN_OK && n < total) {
+        st = shn_record_part(whole, first, n, &part, err);
+        if (st == SHN_OK) {
+            shn_record_free(whole);
+            *rec = part;
+        }
+    }
+    if (st != SHN_OK) return st;
+    shn_record_meta *meta = shn_record_meta_mut(*rec);
+    meta->first_sample = first;
+    meta->total_samples = total;
+    return SHN_OK;
+}
