@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <openssl/sha.h>
 #include <stdio.h>
 
@@ -32,6 +33,17 @@ void shn_sha256_hex(const uint8_t digest[32], char hex[65])
 }
 
 void shn_sha256_of(const void *bytes, size_t n_bytes, uint8_t digest[32]) { SHA256(bytes, n_bytes, digest); }
+
+void shn_hmac_sha256(const void *key, size_t n_key, const void *bytes, size_t n_bytes, uint8_t digest[32])
+{
+    uint8_t short_key[32];
+    if (n_key > 64) {                           /* what RFC 2104 does to long keys; also keeps the length an int */
+        shn_sha256_of(key, n_key, short_key);
+        key = short_key;
+        n_key = sizeof short_key;
+    }
+    HMAC(EVP_sha256(), key, (int)n_key, bytes, n_bytes, digest, NULL);
+}
 
 shn_status shn_sha256_file(const char *path, char hex[65], shn_error *err)
 {

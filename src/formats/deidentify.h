@@ -8,14 +8,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "shinden/status.h"
+#include "shinden/deidentify.h"
 
 /** Bytes that grow; zeroed is empty. A failed append leaves the content as it was. */
 typedef struct shn_bytes { uint8_t *bytes; size_t n, capacity; } shn_bytes;
 SHN_NODISCARD shn_status shn_bytes_add(shn_bytes *b, const void *bytes, size_t n, shn_error *err);
 void shn_bytes_free(shn_bytes *b);
-
-typedef struct shn_deid shn_deid;
 
 #define SHN_DEID_PATIENT_MAX 24             /**< bytes of a replacement id with its NUL */
 /**
@@ -32,6 +30,13 @@ void shn_deid_id(const shn_deid *d, char *out, size_t width);
 SHN_NODISCARD shn_status shn_deid_date(const shn_deid *d, int *year, int *month, int *day, shn_error *err);
 /** The same for text that begins with YYYYMMDD or YYYY-MM-DD (also DD-MM-YYYY and DD/MM/YYYY with day_first): the date is replaced in place, the rest stays. */
 SHN_NODISCARD shn_status shn_deid_date_text(const shn_deid *d, char *text, int day_first, shn_error *err);
+/** Name without ending under which the output is written ("R" and 16 hex digits); formats whose content names the file use it. */
+const char *shn_deid_stem(const shn_deid *d);
+/**
+ * A companion of this file that goes into the output unchanged, under a new name (WFDB signal files); the writer copies it.
+ * Errors  SHN_FORMAT  a name with a folder part;   SHN_NOMEM
+ */
+SHN_NODISCARD shn_status shn_deid_companion(shn_deid *d, const char *old_name, const char *new_name, shn_error *err);
 /** An age over 89 gives 90 (the usual limit: such ages identify), others themselves. */
 int shn_deid_age(int years);
 /**
