@@ -164,7 +164,7 @@ static shn_status embed_files(const arguments *a, const shn_model *m, table *t, 
     shn_predict_defaults(&options);
     options.allow_missing_leads = a->record.allow_missing_leads;
     options.assume_mv_per_unit = a->record.assume_mv_per_unit;
-    shn_status st = findings && z ? cli_inputs_list(a->words, a->n_words, &inputs, &n, err) : shn_fail_nomem(err, "embed");
+    shn_status st = findings && z ? cli_inputs_list(a->words, a->n_words, &inputs, &n, NULL, err) : shn_fail_nomem(err, "embed");
     if (st == SHN_OK) st = shn_predictor_new(m, &options, &a->engine, &p, err);
     for (size_t i = 0; i < n && st == SHN_OK; i++) {
         st = embed_file(a, m, p, &inputs[i], findings, z, t, n_failed, err);

@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "cli/cli.h"
+#include "cli/record_flags.h"
 #include "shinden/import.h"
 
 cli_verb verb_import;
@@ -26,7 +27,7 @@ static const char help[] =
     "  --allow-missing-leads a lead that is neither there nor derivable becomes a gap\n"
     "  --allow-patient-overlap  a patient may be in two splits\n"
     "  --min-seconds S       shorter records are refused (5)\n"
-    "  --mv-per-unit X       for files that name no unit: one unit is X mV\n"
+    "  --assume-unit U       for files that name no unit: nV, uV, mV, V, or the millivolts of one step\n"
     "  --highpass HZ, --lowpass HZ, --remove-baseline   filters (off)\n"
     "  --registry FILE.csv   findings of your own instead of the built-in table (docs/findings.md)\n"
     "  --simulated           marks the cohort as simulated\n"
@@ -75,7 +76,9 @@ static int take_option(request *r, int option, int argc, char **argv)
     case O_FS: return take_number("--fs", 10, 10000, &o->signal.fs_hz);
     case O_SECONDS: return take_number("--seconds", 0.1, 86400, &o->seconds);
     case O_MIN: return take_number("--min-seconds", 0, 86400, &o->signal.min_seconds);
-    case O_UNIT: return take_number("--mv-per-unit", 1e-9, 1e6, &o->signal.assume_mv_per_unit);
+    case O_UNIT:
+        o->signal.assume_mv_per_unit = record_flags_unit("import", optarg);
+        return o->signal.assume_mv_per_unit > 0 ? CLI_DONE : CLI_USAGE;
     case O_HIGH: return take_number("--highpass", 0, 5000, &o->signal.highpass_hz);
     case O_LOW: return take_number("--lowpass", 0, 5000, &o->signal.lowpass_hz);
     case O_WINDOWS:
@@ -105,7 +108,7 @@ static int parse(request *r, int argc, char **argv)
         { "preset", 1, NULL, O_PRESET },      { "map", 1, NULL, O_MAP },         { "fs", 1, NULL, O_FS },
         { "seconds", 1, NULL, O_SECONDS },    { "windows", 1, NULL, O_WINDOWS }, { "allow-upsampling", 0, NULL, O_UP },
         { "allow-missing-leads", 0, NULL, O_MISSING }, { "allow-patient-overlap", 0, NULL, O_OVERLAP },
-        { "min-seconds", 1, NULL, O_MIN },    { "mv-per-unit", 1, NULL, O_UNIT }, { "highpass", 1, NULL, O_HIGH },
+        { "min-seconds", 1, NULL, O_MIN },    { "assume-unit", 1, NULL, O_UNIT }, { "highpass", 1, NULL, O_HIGH },
         { "lowpass", 1, NULL, O_LOW },        { "remove-baseline", 0, NULL, O_BASELINE }, { "registry", 1, NULL, O_REGISTRY },
         { "simulated", 0, NULL, O_SIMULATED }, { "threads", 1, NULL, O_THREADS }, { "json", 0, NULL, O_JSON },
         { "help", 0, NULL, O_HELP },          { NULL, 0, NULL, 0 } };

@@ -229,7 +229,7 @@ int verb_predict(int argc, char **argv)
         return cli_usage("predict", "--plot %s: a picture ends in .png, .svg or .pdf", a.plot);
     int code;
     if (open_session(&s, &a, argv[optind], &err) != SHN_OK ||
-        cli_inputs_list(argv + optind + 1, (size_t)(argc - optind - 1), &inputs, &n, &err) != SHN_OK)
+        cli_inputs_list(argv + optind + 1, (size_t)(argc - optind - 1), &inputs, &n, NULL, &err) != SHN_OK)
         code = cli_fail("predict", &err);
     else
         code = run(&s, inputs, n, &err);

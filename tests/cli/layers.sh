@@ -25,7 +25,7 @@ declare -A may=(
 declare -A room=(
   [status]=base [progress]=base
   [record]=signal [signal]=signal
-  [format]=formats [wfdb]=formats [deidentify]=formats
+  [format]=formats [wfdb]=formats [deidentify]=formats [check]=formats
   [findings]=labels [text]=text [tokenizer]=text [encode]=text
   [encoder]=model [model]=model [engine]=engine
   [cohort]=data [import]=data [fetch]=data [embed]=data      # embed.h: the windows are data's, what is done with them eval's
