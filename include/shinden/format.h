@@ -41,6 +41,19 @@ void shn_format_defaults(shn_format_options *options);
 SHN_NODISCARD shn_status shn_record_read(const char *path, const shn_format_options *options, shn_record **out,
                                          shn_error *err);
 
+/** Longer recordings (samples per lead) are read in parts where only a part is wanted. */
+#define SHN_RECORD_WHOLE_MAX ((size_t)1 << 20)
+
+/**
+ * As shn_record_read, but of a recording of more than SHN_RECORD_WHOLE_MAX samples per lead only a stretch around its middle, at least `seconds`
+ * long (> 0): the same number of whole periods is left off at both ends, so that the middle of the part is the middle of the recording and its
+ * samples fall on the same instants at any rate with a whole number of samples in that period. options->first_sample and max_samples are ignored.
+ */
+SHN_NODISCARD shn_status shn_record_read_middle(const char *path, const shn_format_options *options, double seconds, shn_record **out,
+                                                shn_error *err);
+/** The shortest whole number of seconds, 1 to 1000, that holds a whole number of samples at both rates; 0: none. */
+unsigned shn_common_seconds(double fs_hz, double other_fs_hz);
+
 /** Name of the format that a file's content shows ("muse_xml"), static; NULL if none, or the file cannot be read. A trailing #ROW is ignored. */
 const char *shn_format_of(const char *path);
 

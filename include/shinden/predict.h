@@ -24,6 +24,8 @@ typedef struct shn_prediction {     /**< one finding */
     int    positive;
 } shn_prediction;
 
+/** Seconds around the middle of a recording that a prediction of this model depends on, margins included: for shn_record_read_middle. */
+double shn_predict_seconds(const shn_model *model);
 /** Borrows the model for its life. */
 SHN_NODISCARD shn_status shn_predictor_new(const shn_model *m, const shn_predict_options *options,
                                            const shn_engine_options *engine, shn_predictor **out, shn_error *err);

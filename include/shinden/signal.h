@@ -17,6 +17,9 @@ const char *shn_lead_name(size_t lead);
 /** Index in canonical order of a name in any usual spelling ("avr", "AVR", "MDC_ECG_LEAD_V1", "V1 "); -1 if none. */
 int shn_lead_index(const char *name);
 
+/** Seconds kept around a part that is cut from a long recording before resampling and filters, so that their edges do not reach into it: a 0.5 Hz high-pass forgets in 2 s. */
+#define SHN_MARGIN_SECONDS 30.0
+
 typedef struct shn_signal_options {
     double fs_hz;               /**< 0: as recorded; else resampled to it */
     int    allow_upsampling;    /**< 0 */

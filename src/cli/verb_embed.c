@@ -136,7 +136,7 @@ static shn_status embed_file(const arguments *a, const shn_model *m, shn_predict
 {
     shn_record *rec = NULL;
     shn_error   why = input->error;
-    shn_status  st = input->failed ? why.status : shn_record_read(input->path, &a->record.format, &rec, &why);
+    shn_status  st = input->failed ? why.status : shn_record_read_middle(input->path, &a->record.format, shn_predict_seconds(m), &rec, &why);
     if (st == SHN_OK) st = shn_predict(p, rec, findings, NULL, z, &why);
     if (st != SHN_OK) {
         cli_fail("embed", &why);

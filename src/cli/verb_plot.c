@@ -1,5 +1,6 @@
 /** shinden plot: one ECG file on paper. */
 #include <getopt.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -44,6 +45,21 @@ static const char *filter_text(const shn_signal_options *s, char *text, size_t s
     return n || s->remove_baseline ? text : NULL;
 }
 
+/** Of a long recording only what is drawn, with margins for the filters; a->plot.start_s then counts from there. */
+static shn_status read_drawn(arguments *a, shn_record **rec, shn_error *err)
+{
+    shn_format_options o = a->record.format;
+    o.max_samples = SHN_RECORD_WHOLE_MAX;
+    shn_status st = shn_record_read(a->file, &o, rec, err);
+    if (st != SHN_OK || shn_record_meta_of(*rec)->total_samples <= SHN_RECORD_WHOLE_MAX) return st;
+    const double fs = shn_record_fs_hz(*rec), first_s = fmax(0, a->plot.start_s - SHN_MARGIN_SECONDS);
+    o.first_sample = (size_t)llround(first_s * fs);
+    o.max_samples = (size_t)ceil((a->plot.start_s - first_s + a->plot.seconds + SHN_MARGIN_SECONDS) * fs);
+    a->plot.start_s -= (double)o.first_sample / fs;
+    shn_record_free(*rec);
+    return shn_record_read(a->file, &o, rec, err);
+}
+
 static shn_status plot(arguments *a, shn_error *err)
 {
     shn_record *rec = NULL, *canonical = NULL;
@@ -52,7 +68,7 @@ static shn_status plot(arguments *a, shn_error *err)
     a->signal.min_seconds = 0;
     a->signal.assume_mv_per_unit = a->record.assume_mv_per_unit;
     a->plot.filter = filter_text(&a->signal, filter, sizeof filter);
-    shn_status st = shn_record_read(a->file, &a->record.format, &rec, err);
+    shn_status st = read_drawn(a, &rec, err);
     if (st == SHN_OK) st = shn_record_canonical(rec, &a->signal, &canonical, err);
     if (st == SHN_OK) st = shn_plot(canonical, &a->plot, a->out, err);
     shn_record_free(canonical);

@@ -93,7 +93,7 @@ static int do_record(session *s, const cli_input *input, size_t number, size_t n
     shn_record *rec = NULL, *canonical = NULL;
     shn_error   err = input->error;
     char        picture[SHN_PATH_MAX];
-    shn_status  st = input->failed ? err.status : shn_record_read(input->path, &s->a->record.format, &rec, &err);
+    shn_status  st = input->failed ? err.status : shn_record_read_middle(input->path, &s->a->record.format, shn_predict_seconds(s->model), &rec, &err);
     if (st == SHN_OK) st = shn_predict(s->predictor, rec, s->findings, &canonical, NULL, &err);
     if (st == SHN_OK && s->a->plot) {
         st = plot_path(s->a->plot, number, n, picture, &err);

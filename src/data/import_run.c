@@ -12,8 +12,12 @@
 #include "base/threads.h"
 #include "data/pack.h"
 #include "shinden/format.h"
+#include "shinden/signal.h"
 
 #define JOURNAL_SECONDS 0.25                    /* at most this much work is done twice after a kill */
+
+/** Samples first .. first + n - 1 of a file. */
+typedef struct stretch { size_t first, n; } stretch;
 
 typedef struct worker {
     shn_run          *run;
@@ -90,13 +94,13 @@ static int all_gaps(const float *x, size_t n)
     return 1;
 }
 
-static shn_status keep_row(worker *w, size_t row, const shn_record *rec, size_t n_windows, shn_error *err)
+/** The T samples from `start` of a canonical record become the row. */
+static shn_status keep_row(worker *w, size_t row, const shn_record *rec, size_t start, shn_error *err)
 {
     const shn_plan *p = w->run->plan;
     shn_cohort_row  data;
     char            notes[SHN_JOURNAL_DETAIL_MAX];
     const size_t    n = shn_record_n_samples(rec), T = p->n_samples;
-    const size_t    start = n_windows > 1 ? p->rows[row].window * T : shn_pack_central_start(rec, T);
     if (start >= n) return refuse_row(w, row, SHN_REASON_TRUNCATED, "the record is shorter than its header says", err);
     describe(w->run, row, shn_record_meta_of(rec), &data);
     data.n_samples = n - start < T ? n - start : T;
@@ -111,9 +115,13 @@ static shn_status keep_row(worker *w, size_t row, const shn_record *rec, size_t 
     return st == SHN_OK ? finish_row(w->run, row, SHN_REASON_NONE, notes, err) : st;
 }
 
-/** Reads and makes canonical; a record that fails is refused, only want of memory is an error of the whole. */
-static shn_status read_canonical(const worker *w, const shn_collection_data *c, const shn_entry *e, shn_record **out, shn_error *err)
+/**
+ * Reads and makes canonical, the whole (part NULL: of a long recording what its central window needs) or a part; a record that fails is refused,
+ * only want of memory is an error of the whole.
+ */
+static shn_status read_canonical(const worker *w, const shn_collection_data *c, const shn_entry *e, const stretch *part, shn_record **out, shn_error *err)
 {
+    const shn_plan    *p = w->run->plan;
     char               path[SHN_PATH_MAX];
     shn_format_options format;
     shn_record        *raw = NULL;
@@ -122,10 +130,16 @@ static shn_status read_canonical(const worker *w, const shn_collection_data *c, 
     format.raw_microvolts = c->map->raw_microvolts;
     format.verify_checksums = c->map->verify_checksums;
     shn_status st = shn_entry_path(c, e, path, err);
-    if (st == SHN_OK) st = shn_record_read(path, &format, &raw, err);
+    if (st == SHN_OK && part) {
+        format.first_sample = part->first;
+        format.max_samples = part->n;
+        st = shn_record_read(path, &format, &raw, err);
+    } else if (st == SHN_OK && p->windows_all) st = shn_record_read(path, &format, &raw, err);
+    else if (st == SHN_OK) st = shn_record_read_middle(path, &format, p->seconds + 2 * SHN_MARGIN_SECONDS, &raw, err);
     if (st == SHN_OK) {
         shn_signal_options signal = w->run->options->signal;
-        signal.fs_hz = w->run->plan->fs_hz;
+        signal.fs_hz = p->fs_hz;
+        if (part) signal.min_seconds = 0;       /* the plan has counted only windows that are long enough */
         st = shn_record_canonical(raw, &signal, out, err);
         if (st != SHN_OK && !strstr(err->text, e->path)) shn_error_prefix(err, "%s", e->path);
     }
@@ -144,31 +158,72 @@ static shn_status label_columns(worker *w, size_t collection, const shn_entry *e
     return st;
 }
 
+/** The file's part for a window of a long recording, and where in it (at the cohort's rate) the window begins. 0: it cannot be cut to whole samples. */
+static int stretch_of(const shn_plan *p, const shn_entry *e, uint32_t window, stretch *part, size_t *start)
+{
+    const unsigned period = shn_common_seconds(e->fs_hz, p->fs_hz);
+    if (!period) return 0;
+    const double begin = (double)window * (double)p->n_samples / p->fs_hz;
+    const double first_s = begin > SHN_MARGIN_SECONDS ? floor((begin - SHN_MARGIN_SECONDS) / period) * period : 0;
+    part->first = (size_t)llround(first_s * e->fs_hz);
+    part->n = (size_t)ceil((begin - first_s + (double)p->n_samples / p->fs_hz + SHN_MARGIN_SECONDS) * e->fs_hz);
+    *start = (size_t)window * p->n_samples - (size_t)llround(first_s * p->fs_hz);
+    return 1;
+}
+
+static shn_status refuse_windows(worker *w, size_t first, size_t n, const shn_error *why, shn_error *err)
+{
+    shn_status st = SHN_OK;
+    if (why->status == SHN_NOMEM) {
+        *err = *why;
+        return SHN_NOMEM;
+    }
+    for (size_t i = 0; st == SHN_OK && i < n; i++)
+        if (w->run->outcomes[first + i].status == SHN_ROW_PENDING) st = refuse_row(w, first + i, why->reason, why->text, err);
+    return st;
+}
+
+/** Window by window, each from its own part of the file: a day of ECG is never held whole. */
+static shn_status do_long_record(worker *w, size_t first, size_t n_windows, shn_error *err)
+{
+    const shn_plan      *p = w->run->plan;
+    const shn_entry     *e = shn_plan_entry(p, first);
+    shn_status           st = SHN_OK;
+    for (size_t i = 0; st == SHN_OK && i < n_windows; i++) {
+        shn_record *rec = NULL;
+        shn_error   why;
+        stretch     part;
+        size_t      start;
+        if (w->run->outcomes[first + i].status != SHN_ROW_PENDING) continue;
+        if (!stretch_of(p, e, p->rows[first + i].window, &part, &start))
+            st = refuse_row(w, first + i, SHN_REASON_LIMIT, "too long to hold, and its rate shares no whole second with the cohort's", err);
+        else if (read_canonical(w, p->collections[p->rows[first].collection], e, &part, &rec, &why) != SHN_OK) st = refuse_windows(w, first + i, 1, &why, err);
+        else st = keep_row(w, first + i, rec, start, err);
+        shn_record_free(rec);
+    }
+    return st;
+}
+
 static shn_status do_record(worker *w, size_t first, size_t n_windows, shn_error *err)
 {
     const shn_plan     *p = w->run->plan;
     const size_t        collection = p->rows[first].collection;
     const shn_entry    *e = shn_plan_entry(p, first);
     shn_record         *rec = NULL;
-    shn_error           why;
-    shn_status          st = SHN_OK;
+    shn_error           why = { .status = SHN_FORMAT, .reason = e->refused };
     if (e->refused != SHN_REASON_NONE) {
-        for (size_t i = 0; st == SHN_OK && i < n_windows; i++) st = refuse_row(w, first + i, e->refused, e->detail ? e->detail : "", err);
-        return st;
+        snprintf(why.text, sizeof why.text, "%s", e->detail ? e->detail : "");
+        return refuse_windows(w, first, n_windows, &why, err);
     }
-    st = read_canonical(w, p->collections[collection], e, &rec, &why);
-    if (st == SHN_NOMEM) {
-        *err = why;
-        return st;
+    if (n_windows > 1 && e->n_samples > SHN_RECORD_WHOLE_MAX) {
+        const shn_status st = label_columns(w, collection, e, err);
+        return st == SHN_OK ? do_long_record(w, first, n_windows, err) : st;
     }
-    if (st != SHN_OK) {
-        st = SHN_OK;
-        for (size_t i = 0; st == SHN_OK && i < n_windows; i++) st = refuse_row(w, first + i, why.reason, why.text, err);
-        return st;
-    }
-    st = label_columns(w, collection, e, err);
+    if (read_canonical(w, p->collections[collection], e, NULL, &rec, &why) != SHN_OK) return refuse_windows(w, first, n_windows, &why, err);
+    shn_status st = label_columns(w, collection, e, err);
     for (size_t i = 0; st == SHN_OK && i < n_windows; i++)
-        if (w->run->outcomes[first + i].status == SHN_ROW_PENDING) st = keep_row(w, first + i, rec, n_windows, err);
+        if (w->run->outcomes[first + i].status == SHN_ROW_PENDING)
+            st = keep_row(w, first + i, rec, n_windows > 1 ? p->rows[first + i].window * p->n_samples : shn_pack_central_start(rec, p->n_samples), err);
     shn_record_free(rec);
     return st;
 }

@@ -39,7 +39,7 @@ static void take_meta(scan *s, shn_entry *e, const shn_record_meta *meta)
     e->sex = meta->sex;
 }
 
-/** The long way: the whole record. */
+/** The long way, without most samples: formats that decode only what is asked give their first one, others decode all. */
 static void read_whole(scan *s, shn_entry *e, const char *path)
 {
     shn_error          err;
@@ -49,6 +49,7 @@ static void read_whole(scan *s, shn_entry *e, const char *path)
     shn_format_defaults(&options);
     options.raw_microvolts = s->c->map->raw_microvolts;
     options.verify_checksums = 0;               /* the import itself verifies them */
+    options.max_samples = 1;
     if (shn_record_read(path, &options, &rec, &err) != SHN_OK) {
         if (err.status == SHN_NOMEM) atomic_store(&s->out_of_memory, 1);       /* no fault of the file */
         e->refused = err.reason;
@@ -56,7 +57,8 @@ static void read_whole(scan *s, shn_entry *e, const char *path)
         return;
     }
     e->fs_hz = shn_record_fs_hz(rec);
-    e->n_samples = (uint32_t)shn_record_n_samples(rec);
+    const size_t total = shn_record_meta_of(rec)->total_samples, n = total ? total : shn_record_n_samples(rec);
+    e->n_samples = n < UINT32_MAX ? (uint32_t)n : UINT32_MAX;
     shn_join_labels(rec, labels, sizeof labels);
     e->header_labels = locked_copy(s, labels);
     take_meta(s, e, shn_record_meta_of(rec));

@@ -29,6 +29,8 @@ void shn_predict_defaults(shn_predict_options *options)
     *options = (shn_predict_options){ .readout = SHN_READOUT_COUNT };
 }
 
+double shn_predict_seconds(const shn_model *m) { return (double)m->input.n_samples / m->input.fs_hz + 2 * SHN_MARGIN_SECONDS; }
+
 shn_status shn_predictor_new(const shn_model *m, const shn_predict_options *options, const shn_engine_options *engine,
                              shn_predictor **out, shn_error *err)
 {

@@ -1,6 +1,7 @@
 /** Opening files: with find.c the one place of formats/ that does I/O. Content decides the format; companions are found by name. */
 #include <ctype.h>
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -150,6 +151,35 @@ shn_status shn_record_read(const char *path, const shn_format_options *options, 
     }
     shn_opened_close(&o);
     return st;
+}
+
+unsigned shn_common_seconds(double fs_hz, double other_fs_hz)
+{
+    for (unsigned k = 1; k <= 1000; k++) {
+        const double a = fs_hz * k, b = other_fs_hz * k;
+        if (fabs(a - round(a)) < 1e-6 * a && fabs(b - round(b)) < 1e-6 * b) return k;
+    }
+    return 0;
+}
+
+shn_status shn_record_read_middle(const char *path, const shn_format_options *options, double seconds, shn_record **out, shn_error *err)
+{
+    shn_format_options o;
+    if (options) o = *options;
+    else shn_format_defaults(&o);
+    o.first_sample = 0;
+    o.max_samples = SHN_RECORD_WHOLE_MAX;
+    shn_status st = shn_record_read(path, &o, out, err);
+    if (st != SHN_OK) return st;
+    const size_t   total = shn_record_meta_of(*out)->total_samples;
+    const double   fs = shn_record_fs_hz(*out);
+    const unsigned period = shn_common_seconds(fs, 1);
+    if (total <= shn_record_n_samples(*out) || period == 0) return SHN_OK;
+    const size_t step = (size_t)llround(fs * period), keep = (size_t)ceil(seconds * fs);
+    o.first_sample = keep < total ? (total - keep) / 2 / step * step : 0;
+    o.max_samples = total - 2 * o.first_sample;
+    shn_record_free(*out);
+    return shn_record_read(path, &o, out, err);
 }
 
 const char *shn_format_of(const char *path)
