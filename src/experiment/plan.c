@@ -294,7 +294,7 @@ shn_status xp_train_config(const xp_plan *p, const xp_system *s, uint64_t seed, 
 
 static shn_status read_evaluations(const reader *r)
 {
-    static const char *const keys[] = { "cohort", "split", NULL };
+    static const char *const keys[] = { "cohort", "split", "home", NULL };
     shn_yaml_node node;
     size_t        n;
     shn_status    st = entries(r, "evaluations", 1, &node, &n);
@@ -306,8 +306,9 @@ static shn_status read_evaluations(const reader *r)
         xp_evaluation *e = &r->p->evaluations[r->p->n_evaluations];
         st = check_keys(r, one, keys);
         if (st != SHN_OK) return st;
-        const shn_yaml_node cohort = find(r, one, "cohort"), split = find(r, one, "split");
-        *e = (xp_evaluation){ shn_yaml_key(r->y, node, r->p->n_evaluations), split ? text(r, split) : "val", cohort ? index_of_cohort(r->p, text(r, cohort)) : 0 };
+        const shn_yaml_node cohort = find(r, one, "cohort"), split = find(r, one, "split"), home = find(r, one, "home");
+        *e = (xp_evaluation){ shn_yaml_key(r->y, node, r->p->n_evaluations), split ? text(r, split) : "val", cohort ? index_of_cohort(r->p, text(r, cohort)) : 0, home ? index_of_cohort(r->p, text(r, home)) : r->p->n_cohorts };
+        if (home && e->home == r->p->n_cohorts) return shn_yaml_fail(r->y, home, r->err, "no cohort '%.60s'", text(r, home));
         if (strpbrk(e->name, "@/")) return shn_yaml_fail(r->y, one, r->err, "an evaluation's name may not hold '@' or '/'");
         if (e->cohort == r->p->n_cohorts) return shn_yaml_fail(r->y, cohort, r->err, "no cohort '%.60s'", text(r, cohort));
     }

@@ -36,7 +36,8 @@ typedef struct xp_system {
     size_t      n_settings, n_seeds;    /* the first n_seeds of the experiment's seeds */
 } xp_system;
 
-typedef struct xp_evaluation { const char *name, *split; size_t cohort; } xp_evaluation;
+/** home: n_cohorts, or the cohort that an institution is compared with at shared parents. */
+typedef struct xp_evaluation { const char *name, *split; size_t cohort, home; } xp_evaluation;
 
 /** A system read out one way: "siglip@marginal"; without '@' the model's own default. */
 typedef struct xp_row { size_t system; shn_readout readout; const char *text; } xp_row;

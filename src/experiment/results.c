@@ -8,7 +8,7 @@
 #include "base/alloc.h"
 #include "base/fail.h"
 #include "base/file.h"
-#include "eval/judged.h"
+#include "eval/away.h"
 #include "eval/paired.h"
 #include "shinden/embed.h"
 
@@ -51,7 +51,9 @@ static shn_status judge_seed(const xp_grid *g, const xp_row *row, const xp_evalu
     if (st == SHN_OK) st = shn_model_read(path, &s->model[seed], err);
     if (st == SHN_OK) st = shn_model_engine(s->model[seed], BATCH, &engine, &eng, err);
     s->n = seed + 1;                    /* what is open is closed in any case */
-    if (st == SHN_OK) st = judged_open(s->model[seed], eng, g->plan->cohorts[e->cohort].open, &o, &s->j[seed], err);
+    if (st == SHN_OK && e->home < g->plan->n_cohorts)
+        st = judged_open_away(s->model[seed], eng, g->plan->cohorts[e->cohort].open, g->plan->cohorts[e->home].open, &o, &s->j[seed], err);
+    else if (st == SHN_OK) st = judged_open(s->model[seed], eng, g->plan->cohorts[e->cohort].open, &o, &s->j[seed], err);
     if (st == SHN_OK) s->in[seed] = judged_input(&s->j[seed], &s->j[seed].decided);
     else shn_error_prefix(err, "%s", row->text);
     shn_engine_free(eng);
