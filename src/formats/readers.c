@@ -3,10 +3,14 @@
 #include <string.h>
 
 #include "base/fail.h"
+#include "formats/ishne/ishne.h"
+#include "formats/mfer/mfer.h"
 #include "formats/reader.h"
 #include "formats/wfdb/wfdb.h"
 
 const shn_reader *const shn_readers[] = {
+    &shn_reader_ishne,
+    &shn_reader_mfer,
     &shn_reader_wfdb,
     NULL
 };
