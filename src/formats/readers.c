@@ -8,12 +8,14 @@
 #include "formats/matlab/matlab.h"
 #include "formats/mfer/mfer.h"
 #include "formats/reader.h"
+#include "formats/sierra/sierra.h"
 #include "formats/wfdb/wfdb.h"
 
 const shn_reader *const shn_readers[] = {
     &shn_reader_ishne,
     &shn_reader_code15,
     &shn_reader_matlab,
+    &shn_reader_sierra,
     &shn_reader_mfer,
     &shn_reader_wfdb,
     NULL
