@@ -60,7 +60,7 @@ shn_lead_cal wfdb_calibration(const wfdb_signal *s, const shn_format_options *o)
 uint32_t wfdb_most_per_frame(const wfdb_header *h)
 {
     uint32_t most = 1;
-    for (size_t i = 0; i < h->n_signals; i++)
+    for (size_t i = 0; h->signals && i < h->n_signals; i++)         /* NULL: a record in segments, or a header that failed */
         if (h->signals[i].per_frame > most) most = h->signals[i].per_frame;
     return most;
 }
