@@ -3,11 +3,15 @@
 #include <string.h>
 
 #include "base/fail.h"
+#include "formats/csv/csv.h"
+#include "formats/npy/npy.h"
 #include "formats/reader.h"
 #include "formats/wfdb/wfdb.h"
 
 const shn_reader *const shn_readers[] = {
     &shn_reader_wfdb,
+    &shn_reader_npy,
+    &shn_reader_csv,
     NULL
 };
 
