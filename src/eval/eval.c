@@ -11,6 +11,7 @@
 
 #include "base/alloc.h"
 #include "base/fail.h"
+#include "eval/away.h"
 #include "eval/controls.h"
 #include "eval/judged.h"
 #include "eval/rank.h"
@@ -117,24 +118,36 @@ static int in_training_sets(const shn_model *m, size_t k)
     return 0;
 }
 
+/** What a column is called: a finding of the model, or a node of the registry where another institution is compared. */
+typedef struct column_name { const char *id, *codes, *en, *ja, *pairs; unsigned flags; uint32_t n_pos_train; } column_name;
+
+static column_name name_of(const judged *j, size_t k)
+{
+    const shn_model *m = j->set.model;
+    if (!j->nodes) return (column_name){ m->finding_id[k], m->codes[k] ? m->codes[k] : "", m->name_en[k], m->name_ja[k], NULL, m->flags[k], m->n_pos[k] };
+    const shn_finding *f = shn_registry_at(j->nodes->registry, j->nodes->node[k]);
+    return (column_name){ f->id, "", f->name_en, f->name_ja, j->nodes->pairs[k], f->flags, j->node_n_pos[k] };
+}
+
 static json_t *finding_json(const run *r, size_t k, const double *top1, const double *top5)
 {
-    const evalset   *s = &r->j.set;
-    const shn_model *m = s->model;
-    const confusion  c = confusion_of(s, r->j.decided.at_label, k);
+    const evalset    *s = &r->j.set;
+    const shn_model  *m = s->model;
+    const column_name name = name_of(&r->j, k);
+    const confusion   c = confusion_of(s, r->j.decided.at_label, k);
     const shn_calibration *fit = &m->calibration[r->j.decided.readout];
-    json_t *f = json_pack("{s:o, s:o, s:o, s:o, s:i, s:i}", "id", text_json(m->finding_id[k]), "codes", codes_json(m->codes[k] ? m->codes[k] : ""),
-                          "name_en", text_json(m->name_en[k]), "name_ja", text_json(m->name_ja[k]), "n_pos", (int)(c.tp + c.fn), "n_known",
-                          (int)(c.tp + c.fn + c.fp + c.tn));
-    json_object_set_new(f, "n_pos_train", json_integer(m->n_pos[k]));
-    json_object_set_new(f, "ubiquitous", json_boolean(m->flags[k] & SHN_FINDING_UBIQUITOUS));
-    json_object_set_new(f, "urgent", json_boolean(m->flags[k] & SHN_FINDING_URGENT));
-    json_object_set_new(f, "fallback", json_boolean(r->j.decided.readout == SHN_READOUT_MARGINAL && !in_training_sets(m, k)));
+    json_t *f = json_pack("{s:o, s:o, s:o, s:o, s:i, s:i}", "id", text_json(name.id), "codes", codes_json(name.codes), "name_en", text_json(name.en), "name_ja",
+                          text_json(name.ja), "n_pos", (int)(c.tp + c.fn), "n_known", (int)(c.tp + c.fn + c.fp + c.tn));
+    if (name.pairs) json_object_set_new(f, "compared", text_json(name.pairs));
+    json_object_set_new(f, "n_pos_train", json_integer(name.n_pos_train));
+    json_object_set_new(f, "ubiquitous", json_boolean(name.flags & SHN_FINDING_UBIQUITOUS));
+    json_object_set_new(f, "urgent", json_boolean(name.flags & SHN_FINDING_URGENT));
+    json_object_set_new(f, "fallback", json_boolean(!r->j.nodes && r->j.decided.readout == SHN_READOUT_MARGINAL && !in_training_sets(m, k)));
     json_object_set_new(f, "auroc", number(r->result.auroc[k].value));
     json_object_set_new(f, "auroc_low", number(r->result.auroc[k].low));
     json_object_set_new(f, "auroc_high", number(r->result.auroc[k].high));
     json_object_set_new(f, "auprc", number(r->result.auprc[k].value));
-    json_object_set_new(f, "threshold", number(fit->fitted ? fit->threshold[k] : 0.5));
+    json_object_set_new(f, "threshold", r->j.nodes ? json_null() : number(fit->fitted ? fit->threshold[k] : 0.5));
     json_object_set_new(f, "sensitivity", share(c.tp, c.fn));
     json_object_set_new(f, "specificity", share(c.tn, c.fp));
     json_object_set_new(f, "ppv", share(c.tp, c.fp));
@@ -163,15 +176,15 @@ static shn_status per_label_json(const run *r, json_t **out, shn_error *err)
 /** Urgent findings that are there and were not called, by record. */
 static json_t *missed_json(const run *r)
 {
-    const evalset   *s = &r->j.set;
-    const shn_model *m = s->model;
+    const evalset *s = &r->j.set;
     json_t *list = json_array();
     for (size_t i = 0; i < s->n; i++)
         for (size_t k = 0; k < s->K; k++) {
-            const size_t at = i * s->K + k;
-            if (!(m->flags[k] & SHN_FINDING_URGENT) || !s->known[at] || !s->label[at] || r->j.decided.at_label[at] > 0.5f) continue;
+            const size_t      at = i * s->K + k;
+            const column_name name = name_of(&r->j, k);
+            if (!(name.flags & SHN_FINDING_URGENT) || !s->known[at] || !s->label[at] || r->j.decided.at_label[at] > 0.5f) continue;
             json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:o}", "record", text_json(shn_cohort_id(s->cohort, s->rows[i])), "source",
-                                                  text_json(shn_cohort_source(s->cohort, s->rows[i])), "id", text_json(m->finding_id[k]), "probability",
+                                                  text_json(shn_cohort_source(s->cohort, s->rows[i])), "id", text_json(name.id), "probability",
                                                   number(r->j.decided.probability[at])));
         }
     return list;
@@ -283,6 +296,7 @@ static shn_status write_document(const run *r, char **json, shn_error *err)
         json_decref(labels);
         return shn_fail_nomem(err, "eval");
     }
+    if (r->o->home) json_object_set_new(doc, "home", text_json(shn_cohort_path(r->o->home)));
     json_object_set_new(doc, "n_bootstrap", json_integer(r->o->n_bootstrap));
     json_object_set_new(doc, "seed", json_integer((json_int_t)r->o->seed));
     json_object_set_new(doc, "permuted_labels", json_integer((json_int_t)r->o->permute_labels));
@@ -301,13 +315,16 @@ shn_status shn_eval(const shn_model *m, shn_engine *eng, const shn_cohort *c, co
 {
     run r = { .o = options, .controls = json_object() };
     *json = NULL;
-    shn_status st = r.controls ? judged_open(m, eng, c, options, &r.j, err) : shn_fail_nomem(err, "eval");
+    shn_status st = r.controls ? (options->home ? judged_open_away(m, eng, c, options->home, options, &r.j, err) : judged_open(m, eng, c, options, &r.j, err))
+                               : shn_fail_nomem(err, "eval");
     for (size_t i = 0; i < r.j.set.n; i++) r.n_in_train += strcmp(shn_cohort_split(c, r.j.set.rows[i]), "train") == 0;
     if (st == SHN_OK) {
         const summary_input in = judged_input(&r.j, &r.j.decided);
         st = summary_make(&in, &options->watcher, &r.result, err);
     }
-    if (st == SHN_OK && options->controls) st = make_controls(&r, err);
+    if (st == SHN_OK && options->controls && options->home)
+        json_object_set_new(r.controls, "skipped", json_string("controls are not made where another institution is compared at shared parents"));
+    else if (st == SHN_OK && options->controls) st = make_controls(&r, err);
     if (st == SHN_OK) st = write_document(&r, json, err);
     run_close(&r);
     return st;

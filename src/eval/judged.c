@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/fail.h"
 #include "data/permute.h"
+#include "eval/away.h"
 #include "shinden/findings.h"
 
 void judged_close(judged *j)
@@ -16,6 +17,9 @@ void judged_close(judged *j)
     free(j->prevalence);
     free(j->specific);
     free(j->fold);
+    free(j->node_n_pos);
+    if (j->nodes) away_nodes_free(j->nodes);
+    free(j->nodes);
     decisions_free(&j->decided);
     evalset_close(&j->set);
 }
@@ -135,6 +139,6 @@ summary_input judged_input(const judged *j, const decisions *d)
                             .label = s->label, .known = s->known, .at_05 = d->at_05, .at_f1 = d->at_f1, .at_f1_macro = d->at_f1_macro,
                             .at_f1_sample = d->at_f1_sample, .at_jaccard = d->at_jaccard,
                             .at_label = d->at_label, .at_prevalence = d->at_prevalence, .patient = s->patient, .n_patients = s->n_patients,
-                            .n_pos_train = s->model->n_pos, .specific = j->specific, .n_bootstrap = j->o.n_bootstrap, .seed = j->o.seed,
+                            .n_pos_train = j->node_n_pos ? j->node_n_pos : s->model->n_pos, .specific = j->specific, .n_bootstrap = j->o.n_bootstrap, .seed = j->o.seed,
                             .n_threads = j->o.n_threads };
 }

@@ -19,6 +19,8 @@ typedef struct judged {
     int       overlaps, can_cross_fit;          /* the model was fitted on some of the records; patients enough for folds */
     decisions decided;
     char      fitted_on[384];
+    struct away_nodes *nodes;                   /* NULL, or what the K columns are where another institution is compared (away.h) */
+    uint32_t *node_n_pos;                       /* [K] of the nodes in the home training records; NULL: the model's own counts hold */
 } judged;
 
 /**

@@ -19,7 +19,8 @@ declare -A may=(
   [train]="base signal formats labels text model engine data"
   [eval]="base signal formats labels text model engine data"
   [report]="base signal eval"
-  [cli]="base signal formats labels compute text model engine data simulate train eval report"
+  [experiment]="base signal labels text model engine data train eval report"
+  [cli]="base signal formats labels compute text model engine data simulate train eval report experiment"
 )
 # public header -> its room
 declare -A room=(
@@ -33,6 +34,7 @@ declare -A room=(
   [loss]=train [train]=train
   [metrics]=eval [eval]=eval [predict]=eval
   [plot]=report [report]=report
+  [experiment]=experiment
 )
 # check ROOT: prints one line per include that points the wrong way
 check() {
@@ -79,6 +81,7 @@ all() {
   one_folder "$1" 'hdf5' base/
   one_folder "$1" 'openssl/' base/
   one_folder "$1" '(cairo|pango)' report/
+  one_folder "$1" 'matio' formats/matlab/
   one_folder "$1" 'curl/' data/
   one_folder "$1" 'libxml/' formats/xml/
 }
