@@ -13,6 +13,7 @@ packages=(
   libutf8proc-dev         # Unicode normalisation of label texts
   libcurl4-openssl-dev    # shinden fetch
   libcairo2-dev libpango1.0-dev fonts-ipafont-gothic # ECG paper with Japanese text
+  libxml2-dev             # ECG files in XML
   libcmocka-dev           # unit tests
 )
 for argument in "$@"; do
