@@ -3,10 +3,12 @@
 #include <string.h>
 
 #include "base/fail.h"
+#include "formats/edf/edf.h"
 #include "formats/reader.h"
 #include "formats/wfdb/wfdb.h"
 
 const shn_reader *const shn_readers[] = {
+    &shn_reader_edf,
     &shn_reader_wfdb,
     NULL
 };
