@@ -238,7 +238,7 @@ static void test_bad_headers(void **state)
         { "a\n", SHN_REASON_BAD_HEADER },                               { "a 1 500 10\n", SHN_REASON_TRUNCATED },
         { "a 100000 500 10\n", SHN_REASON_BAD_HEADER },                 { "a 1 inf 10\na.dat 16\n", SHN_REASON_BAD_HEADER },
         { "a 1 -5 10\na.dat 16\n", SHN_REASON_BAD_HEADER },             { "a 1 500 10\n../a.dat 16\n", SHN_REASON_BAD_HEADER },
-        { "a 1 500 10\na.dat 17\n", SHN_REASON_UNSUPPORTED },           { "a 1 500 10\na.dat 516\n", SHN_REASON_UNSUPPORTED },
+        { "a 1 500 10\na.dat 17\n", SHN_REASON_UNSUPPORTED },           { "a 1 500 10\na.dat 516\n", SHN_REASON_BAD_HEADER },
         { "a 1 500 10\na.dat 16 nan\n", SHN_REASON_BAD_HEADER },        { "a 1 500 10\na.dat 16x0\n", SHN_REASON_BAD_HEADER },
         { "a 1 500 99999999999999999999\na.dat 16\n", SHN_REASON_BAD_HEADER },
         { "a 1 500 16000000000\na.dat 16\n", SHN_REASON_TRUNCATED },   { "a/9999999 1 500\n", SHN_REASON_BAD_HEADER },
