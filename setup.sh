@@ -7,6 +7,7 @@ packages=(
   gcc g++ cmake ninja-build pkg-config
   libdnnl-dev             # oneDNN: convolutions
   libhdf5-dev             # cohort files
+  libmatio-dev            # MATLAB ECGs
   libjansson-dev          # JSON
   libyaml-dev             # mapping and configuration files
   libssl-dev              # SHA-256

@@ -3,12 +3,20 @@
 #include <string.h>
 
 #include "base/fail.h"
+#include "formats/code15/code15.h"
 #include "formats/edf/edf.h"
+#include "formats/ishne/ishne.h"
+#include "formats/matlab/matlab.h"
+#include "formats/mfer/mfer.h"
 #include "formats/reader.h"
 #include "formats/wfdb/wfdb.h"
 
 const shn_reader *const shn_readers[] = {
     &shn_reader_edf,
+    &shn_reader_ishne,
+    &shn_reader_code15,
+    &shn_reader_matlab,
+    &shn_reader_mfer,
     &shn_reader_wfdb,
     NULL
 };

@@ -81,6 +81,7 @@ all() {
   one_folder "$1" 'hdf5' base/
   one_folder "$1" 'openssl/' base/
   one_folder "$1" '(cairo|pango)' report/
+  one_folder "$1" 'matio' formats/matlab/
   one_folder "$1" 'curl/' data/
   one_folder "$1" 'libxml/' formats/xml/
   one_folder "$1" 'FLAC/' formats/wfdb/
