@@ -32,6 +32,7 @@
  *   - EDF has no value for "no sample". Our writer marks gaps by annotations with a duration: "Gap@@LABEL" (the "@@" is the edfplus.info convention
  *     for one signal; "#3" where the label is not the only one of its name), or "Gap" for all signals; this reader makes NaN of both. A last data
  *     record that is not full has "Recording ends" (a standard text) where the rest is padding: the record ends there.
+ *   - "Dx: 426783006" at the start is a label, "Measurement: qrs_duration 98 ms" a measurement (our writer's).
  *   - An additional part "Age_63" of the patient field is an age in years (our writer's, where no birth date is known).
  *
  * Source  Kemp et al. 1992 (EDF); Kemp and Olivan 2003 (EDF+), www.edfplus.info/specs; biosemi.com/faq/file_format.htm (BDF); files of
@@ -49,6 +50,8 @@
 
 #define SHN_EDF_GAP  "Gap"
 #define SHN_EDF_ENDS "Recording ends"
+#define SHN_EDF_CODE "Dx: "
+#define SHN_EDF_MEASUREMENT "Measurement: "
 
 extern const shn_reader shn_reader_edf;
 

@@ -188,12 +188,26 @@ static int take_gap(const reading *r, const edf_tal *tal, const uint8_t *text, s
     return 1;
 }
 
+/** "qrs_duration 98 ms". 0: it is none. */
+static int take_measurement(const reading *r, const char *words, shn_status *st, shn_error *err)
+{
+    char   name[32], unit[16] = "";
+    double value;
+    if (sscanf(words, "%31s %lf %15s", name, &value, unit) < 2 || !isfinite(value)) return 0;
+    *st = shn_record_add_measurement(r->rec, name, value, unit, err);
+    return 1;
+}
+
 static shn_status take_statement(const reading *r, const edf_tal *tal, const uint8_t *text, size_t n, shn_error *err)
 {
     char         words[2 * TEXT_MAX + 1], line[2 * TEXT_MAX + 96];
     const double at = tal->onset - r->t->onset;
     edf_text(text, n < TEXT_MAX ? n : TEXT_MAX, words);
-    if (isnan(tal->duration) && fabs(at) < 1e-9) snprintf(line, sizeof line, "%s", words);
+    const int  plain = isnan(tal->duration) && fabs(at) < 1e-9;
+    shn_status st = SHN_OK;
+    if (plain && strncmp(words, SHN_EDF_CODE, strlen(SHN_EDF_CODE)) == 0) return shn_record_add_label(r->rec, words + strlen(SHN_EDF_CODE), err);
+    if (plain && strncmp(words, SHN_EDF_MEASUREMENT, strlen(SHN_EDF_MEASUREMENT)) == 0 && take_measurement(r, words + strlen(SHN_EDF_MEASUREMENT), &st, err)) return st;
+    if (plain) snprintf(line, sizeof line, "%s", words);
     else if (isnan(tal->duration)) snprintf(line, sizeof line, "%+.9g s: %s", at, words);
     else snprintf(line, sizeof line, "%+.9g s (%.9g s): %s", at, tal->duration, words);
     return shn_record_add_statement(r->rec, line, err);
