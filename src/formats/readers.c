@@ -5,6 +5,7 @@
 #include "base/fail.h"
 #include "formats/code15/code15.h"
 #include "formats/csv/csv.h"
+#include "formats/edf/edf.h"
 #include "formats/ishne/ishne.h"
 #include "formats/matlab/matlab.h"
 #include "formats/mfer/mfer.h"
@@ -14,6 +15,7 @@
 #include "formats/wfdb/wfdb.h"
 
 const shn_reader *const shn_readers[] = {
+    &shn_reader_edf,
     &shn_reader_ishne,
     &shn_reader_code15,
     &shn_reader_matlab,

@@ -26,7 +26,7 @@ declare -A may=(
 declare -A room=(
   [status]=base [progress]=base
   [record]=signal [signal]=signal
-  [format]=formats [wfdb]=formats [annotation]=formats [deidentify]=formats [check]=formats
+  [format]=formats [wfdb]=formats [annotation]=formats [deidentify]=formats [check]=formats [convert]=formats
   [findings]=labels [text]=text [tokenizer]=text [encode]=text
   [encoder]=model [model]=model [engine]=engine
   [cohort]=data [import]=data [fetch]=data [embed]=data      # embed.h: the windows are data's, what is done with them eval's
