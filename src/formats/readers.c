@@ -5,12 +5,16 @@
 #include "base/fail.h"
 #include "formats/ishne/ishne.h"
 #include "formats/mfer/mfer.h"
+#include "formats/muse/muse.h"
 #include "formats/reader.h"
+#include "formats/sierra/sierra.h"
 #include "formats/wfdb/wfdb.h"
 
 const shn_reader *const shn_readers[] = {
     &shn_reader_ishne,
     &shn_reader_mfer,
+    &shn_reader_muse,
+    &shn_reader_sierra,
     &shn_reader_wfdb,
     NULL
 };
