@@ -9,6 +9,7 @@
 #include "formats/ishne/ishne.h"
 #include "formats/matlab/matlab.h"
 #include "formats/mfer/mfer.h"
+#include "formats/muse/muse.h"
 #include "formats/npy/npy.h"
 #include "formats/reader.h"
 #include "formats/sierra/sierra.h"
@@ -19,8 +20,9 @@ const shn_reader *const shn_readers[] = {
     &shn_reader_ishne,
     &shn_reader_code15,
     &shn_reader_matlab,
-    &shn_reader_sierra,
     &shn_reader_mfer,
+    &shn_reader_muse,
+    &shn_reader_sierra,
     &shn_reader_wfdb,
     &shn_reader_npy,
     &shn_reader_csv,
