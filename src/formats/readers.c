@@ -3,6 +3,8 @@
 #include <string.h>
 
 #include "base/fail.h"
+#include "formats/aecg/aecg.h"
+#include "formats/cardiosoft/cardiosoft.h"
 #include "formats/code15/code15.h"
 #include "formats/csv/csv.h"
 #include "formats/edf/edf.h"
@@ -23,6 +25,8 @@ const shn_reader *const shn_readers[] = {
     &shn_reader_mfer,
     &shn_reader_muse,
     &shn_reader_sierra,
+    &shn_reader_aecg,
+    &shn_reader_cardiosoft,
     &shn_reader_wfdb,
     &shn_reader_npy,
     &shn_reader_csv,
