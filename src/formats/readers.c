@@ -4,6 +4,7 @@
 
 #include "base/fail.h"
 #include "formats/code15/code15.h"
+#include "formats/dicom/dicom.h"
 #include "formats/ishne/ishne.h"
 #include "formats/matlab/matlab.h"
 #include "formats/mfer/mfer.h"
@@ -14,6 +15,7 @@ const shn_reader *const shn_readers[] = {
     &shn_reader_ishne,
     &shn_reader_code15,
     &shn_reader_matlab,
+    &shn_reader_dicom,
     &shn_reader_mfer,
     &shn_reader_wfdb,
     NULL
