@@ -15,6 +15,7 @@ packages=(
   libcurl4-openssl-dev    # shinden fetch
   libcairo2-dev libpango1.0-dev fonts-ipafont-gothic # ECG paper with Japanese text
   libxml2-dev             # ECG files in XML
+  libflac-dev             # WFDB signal files in FLAC
   libcmocka-dev           # unit tests
 )
 for argument in "$@"; do

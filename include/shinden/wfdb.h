@@ -30,8 +30,10 @@ SHN_NODISCARD shn_status shn_wfdb_read(const uint8_t *header, size_t n_bytes, co
                                        shn_record **out, shn_error *err);
 
 /**
- * Writes folder/name.hea and folder/name.dat: format 16, 1000 adu/mV, baseline 0, checksums; NaN and Inf become -32768 (a gap), values saturate at
- * +-32767. Comments go to the header, one line each, without the '#'. Both files appear by rename, the header last.
+ * Writes folder/name.hea and folder/name.dat: format 16, checksums, NaN and Inf as -32768 (a gap). A lead with a calibration keeps its integers, its gain
+ * and its baseline, which is rounded to a whole number (shinden/convert.h says what else does not fit); one without has 1000 adu/mV, baseline 0, and
+ * saturates at +-32767. Values are taken as millivolts, unless the lead is no voltage: then the unit is "NU". Date and time go to the record line,
+ * comments to the header, one line each, without the '#'. Both files appear by rename, the header last.
  * Errors  SHN_IO, SHN_RANGE (a name with other characters than letters, digits, '_' and '-'; a comment with a line break), SHN_NOMEM
  */
 SHN_NODISCARD shn_status shn_wfdb_write16(const shn_record *rec, const char *folder, const char *name, const char *const *comments,

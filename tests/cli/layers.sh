@@ -26,7 +26,7 @@ declare -A may=(
 declare -A room=(
   [status]=base [progress]=base
   [record]=signal [signal]=signal
-  [format]=formats [wfdb]=formats [deidentify]=formats [check]=formats
+  [format]=formats [wfdb]=formats [annotation]=formats [deidentify]=formats [check]=formats [convert]=formats
   [findings]=labels [text]=text [tokenizer]=text [encode]=text
   [encoder]=model [model]=model [engine]=engine
   [cohort]=data [import]=data [fetch]=data [embed]=data      # embed.h: the windows are data's, what is done with them eval's
@@ -84,6 +84,7 @@ all() {
   one_folder "$1" 'matio' formats/matlab/
   one_folder "$1" 'curl/' data/
   one_folder "$1" 'libxml/' formats/xml/
+  one_folder "$1" 'FLAC/' formats/wfdb/
 }
 
 found=$(all src)
@@ -93,7 +94,7 @@ if [ -n "$found" ]; then
   exit 1
 fi
 # public headers, too, never include private ones (tests/cli/headers.sh) nor a library
-if grep -nE '^[[:space:]]*#[[:space:]]*include[[:space:]]+["<](hdf5|oneapi|dnnl|openssl|cairo|curl|jansson|yaml|libxml)' include/shinden/*.h; then
+if grep -nE '^[[:space:]]*#[[:space:]]*include[[:space:]]+["<](hdf5|oneapi|dnnl|openssl|cairo|curl|jansson|yaml|libxml|FLAC)' include/shinden/*.h; then
   echo "layers: a public header names a library"
   exit 1
 fi
