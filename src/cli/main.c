@@ -15,6 +15,7 @@
     X(simulate, "12-lead ECGs with known truth, for cohorts without data")      \
     X(train, "learn a model from a cohort")                                     \
     X(eval, "score a model on a cohort's split, with intervals and controls")   \
+    X(experiment, "a grid of trainings from one config, and verdicts on claims") \
     X(predict, "findings of ECG files, in Japanese and English")                \
     X(embed, "ECG vectors of files or a cohort, as NPY or safetensors")         \
     X(plot, "an ECG on paper: PNG, SVG or PDF")                                 \
@@ -39,7 +40,7 @@ static void print_help(FILE *out)
 {
     fprintf(out, "shinden " SHINDEN_VERSION ": 12-lead ECGs and the words for them in one space\n"
                  "Research software, not a medical device.\n\nusage: shinden VERB [...]; each verb has --help\n\n");
-    for (const verb *v = verbs; v->name; v++) fprintf(out, "  %-9s %s\n", v->name, v->text);
+    for (const verb *v = verbs; v->name; v++) fprintf(out, "  %-10s %s\n", v->name, v->text);
 }
 
 int main(int argc, char **argv)
