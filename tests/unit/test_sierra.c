@@ -202,7 +202,7 @@ static void test_meta(void **state)
     assert_string_equal(shn_record_measurement(rec, 1)->name, "qrs_duration");
     assert_near(shn_record_measurement(rec, 1)->value, 96, 0);
     assert_int_equal(shn_record_n_statements(rec), 2);
-    assert_string_equal(shn_record_statement(rec, 1), "SINUS RHYTHM (V-rate 60-99)");
+    assert_string_equal(shn_record_statement(rec, 0), "SINUS RHYTHM: V-rate 60-99");
     shn_record_free(rec);
 }
 
