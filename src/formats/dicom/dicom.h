@@ -122,7 +122,7 @@ typedef struct dcm_channel {
     shn_unit_origin unit;
     int    bits_stored;
     double low, high, notch;                    /* Hz, NaN unknown */
-    char   remark[120];                         /* what is doubtful about it, "" nothing */
+    char   remark[136];                         /* what is doubtful about it, "" nothing */
     shn_reason reason;
 } dcm_channel;
 SHN_NODISCARD shn_status dcm_channel_read(const dcm_set *item, const dcm_charset *charset, size_t index, int bits_allocated, dcm_channel *out, shn_error *err);

@@ -301,7 +301,7 @@ static shn_status take_meta(const object *o, shn_record *rec, shn_error *err)
     if (st != SHN_OK) return st;
     const char *class = class_name(uid);
     snprintf(meta->format, sizeof meta->format, "dicom %s", class ? class : "waveform");
-    if (!class) shn_record_add_note(rec, SHN_REASON_UNSUPPORTED, "object class %.64s is no ECG's; its waveforms are read as they say", *uid ? uid : "(none)");
+    if (!class && *uid) shn_record_add_note(rec, SHN_REASON_UNSUPPORTED, "object class %.64s is no ECG's; its waveforms are read as they say", uid);
     if (o->file.contradicts) shn_record_add_note(rec, SHN_REASON_BAD_HEADER, "transfer syntax %.40s, but the data set has %s", o->file.syntax, o->file.data.implicit ? "no value representations" : "value representations");
     return SHN_OK;
 }

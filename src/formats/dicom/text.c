@@ -58,16 +58,20 @@ static const char *first_set(const dcm_charset *c)
     return "ASCII";
 }
 
-typedef struct output { char *text; size_t n, size; } output;
+typedef struct output { char *text; size_t n, size; int full; } output;
 
+/** Appends what fits, whole characters only; once something did not, nothing more, lest a later piece follow a gap. */
 static void put(output *o, const char *utf8, size_t n)
 {
-    if (o->size - o->n <= n) {                  /* full: nothing more, lest a later piece follow a gap */
-        o->size = o->n + 1;
-        return;
+    size_t fits = n;
+    if (o->full) return;
+    if (n >= o->size - o->n) {
+        fits = o->size - o->n - 1;
+        while (fits && ((unsigned char)utf8[fits] & 0xc0) == 0x80) fits--;
+        o->full = 1;
     }
-    memcpy(o->text + o->n, utf8, n);
-    o->n += n;
+    memcpy(o->text + o->n, utf8, fits);
+    o->n += fits;
 }
 
 /** Bytes of one set; each that has no meaning there becomes U+FFFD. */
@@ -135,7 +139,7 @@ static size_t take_escape(const uint8_t *text, size_t n, long *which)
 
 void dcm_decode(const dcm_charset *charset, const uint8_t *text, size_t n, char *out, size_t size)
 {
-    output      o = { out, 0, size };
+    output      o = { out, 0, size, 0 };
     const char *set = first_set(charset);
     long        which = -1;
     while (n && (*text == ' ' || *text == 0)) text++, n--;
