@@ -4,9 +4,11 @@
 
 #include "base/fail.h"
 #include "formats/reader.h"
+#include "formats/scp/scp.h"
 #include "formats/wfdb/wfdb.h"
 
 const shn_reader *const shn_readers[] = {
+    &shn_reader_scp,
     &shn_reader_wfdb,
     NULL
 };
