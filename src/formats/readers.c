@@ -15,6 +15,7 @@
 #include "formats/muse/muse.h"
 #include "formats/npy/npy.h"
 #include "formats/reader.h"
+#include "formats/scp/scp.h"
 #include "formats/sierra/sierra.h"
 #include "formats/wfdb/wfdb.h"
 
@@ -24,6 +25,7 @@ const shn_reader *const shn_readers[] = {
     &shn_reader_code15,
     &shn_reader_matlab,
     &shn_reader_dicom,
+    &shn_reader_scp,
     &shn_reader_muse,
     &shn_reader_sierra,
     &shn_reader_aecg,
