@@ -65,19 +65,20 @@ static int vouched(const shn_scrubber *s, const shn_xml_node *statement, int edi
     const char *text = shn_xml_text(s->doc, muse_child(statement, "StmtText"));
     if (!text || shn_text_dated(text)) return 0;
     if (!edited) return 1;
-    for (const shn_xml_node *o = muse_child(muse_child(shn_xml_root(s->doc), "OriginalDiagnosis"), "DiagnosisStatement"); o; o = muse_next(o, "DiagnosisStatement"))
+    const shn_xml_node *o = muse_child(muse_child(shn_xml_root(s->doc), "OriginalDiagnosis"), "DiagnosisStatement");
+    for (size_t i = 0; o && i < MUSE_STATEMENTS_MAX; o = muse_next(o, "DiagnosisStatement"), i++)
         if (same_statement(s->doc, statement, o)) return 1;
     return 0;
 }
 
 static shn_status statement(const shn_scrubber *s, const shn_xml_node *node, const char *path, shn_error *err)
 {
-    if (!vouched(s, node, path[0] == 'D')) return shn_scrub_remove(s, node, path, "statement with a date, or not the machine's own", err);
+    if (!vouched(s, node, (path[0] | 32) == 'd')) return shn_scrub_remove(s, node, path, "statement with a date, or not the machine's own", err);
     const shn_xml_node *next;
     for (const shn_xml_node *child = shn_xml_child(node, NULL); child; child = next) {
         next = shn_xml_next(child, NULL);
-        if (strcasecmp(shn_xml_name(child), "StmtText") == 0 || strcasecmp(shn_xml_name(child), "StmtFlag") == 0) continue;
-        const shn_status st = shn_scrub_remove(s, child, path, "unknown content", err);
+        const int        known = strcasecmp(shn_xml_name(child), "StmtText") == 0 || strcasecmp(shn_xml_name(child), "StmtFlag") == 0;
+        const shn_status st = known ? shn_scrub_leaf(s, child, path, err) : shn_scrub_remove(s, child, path, "unknown content", err);
         if (st != SHN_OK) return st;
     }
     return SHN_OK;
@@ -89,8 +90,9 @@ static shn_status numbers(const shn_scrubber *s, const shn_xml_node *node, const
     const shn_xml_node *next;
     for (const shn_xml_node *child = shn_xml_child(node, NULL); child; child = next) {
         next = shn_xml_next(child, NULL);
-        if (!isnan(shn_xml_number(shn_xml_text(s->doc, child)))) continue;
-        const shn_status st = shn_scrub_remove(s, child, path, "no number", err);
+        shn_status st = shn_scrub_leaf(s, child, path, err);
+        if (st == SHN_OK && *shn_xml_text(s->doc, child) && isnan(shn_xml_number(shn_xml_text(s->doc, child))))
+            st = shn_scrub_set(s, child, path, "", "no number", "removed", err);
         if (st != SHN_OK) return st;
     }
     return SHN_OK;
@@ -100,9 +102,11 @@ static shn_status ask(const shn_scrubber *s, const shn_xml_node *node, const cha
 {
     const double age = *(const double *)s->context;
     char         text[32];
-    if (strstr(path, "Measurements")) return numbers(s, node, path, err);
-    if (strstr(path, "Statement")) return statement(s, node, path, err);
-    if (strstr(path, "PatientAge")) {
+    if (strcasestr(path, "Measurements")) return numbers(s, node, path, err);
+    if (strcasestr(path, "Statement")) return statement(s, node, path, err);
+    const shn_status leaf = shn_scrub_leaf(s, node, path, err);
+    if (leaf != SHN_OK) return leaf;
+    if (strcasestr(path, "PatientAge")) {
         if (isnan(shn_xml_number(shn_xml_text(s->doc, node)))) return shn_scrub_remove(s, node, path, "age, which is no number", err);
         if (!(age > 89)) return SHN_OK;
         snprintf(text, sizeof text, "%d", shn_deid_age((int)fmin(age, 150)));

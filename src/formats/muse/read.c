@@ -173,7 +173,7 @@ static shn_status read_scale(reading *r, const shn_xml_node *data, lead *l, shn_
     const shn_xml_node *node = muse_child(data, "LeadAmplitudeUnitsPerBit");
     char         unit[32], words[32];
     const int    has_unit = child_text(r, data, "LeadAmplitudeUnits", unit, sizeof unit), has_scale = shn_xml_copy(r->doc, node, words, sizeof words);
-    const double per_bit = shn_xml_number(words), uv = has_unit ? microvolts(unit) : NAN;
+    const double per_bit = shn_xml_number(shn_xml_text(r->doc, node)), uv = has_unit ? microvolts(unit) : NAN;
     if (has_scale && !(per_bit > 0 && per_bit * (isnan(uv) ? 1 : uv) <= 1e9))
         return shn_fail(err, SHN_FORMAT, SHN_REASON_BAD_VALUE, where, "line %u: lead %s: LeadAmplitudeUnitsPerBit is '%.20s'; needs a positive number",
                         shn_xml_line(node), l->name, words);

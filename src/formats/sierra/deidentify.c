@@ -41,6 +41,7 @@ static const shn_scrub_rule rules[] = {
     { "interpretations/interpretation/globalmeasurements", T, "" }, { "interpretations/interpretation/mdsignatureline", SHN_SCRUB_EMPTY, "signature" },
     { "interpretations/interpretation/severity", X, "" }, { "interpretations/interpretation/severity@code", X, "" },
     { "interpretations/interpretation/severity@id", N, "" }, { "interpretations/interpretation/statement", SHN_SCRUB_ASK, "" },
+    { "interpretations/interpretation/statement@editedflag", X, "" },
     { "waveforms", T, "" },
 };
 
@@ -65,8 +66,8 @@ static shn_status statement(const shn_scrubber *s, const shn_xml_node *node, con
     for (const shn_xml_node *child = shn_xml_child(node, NULL); child; child = next) {
         const char *name = shn_xml_name(child);
         next = shn_xml_next(child, NULL);
-        if (strcmp(name, parts[0]) == 0 || strcmp(name, parts[1]) == 0 || strcmp(name, parts[2]) == 0) continue;
-        const shn_status st = shn_scrub_remove(s, child, path, "unknown content", err);
+        const int        known = strcmp(name, parts[0]) == 0 || strcmp(name, parts[1]) == 0 || strcmp(name, parts[2]) == 0;
+        const shn_status st = known ? shn_scrub_leaf(s, child, path, err) : shn_scrub_remove(s, child, path, "unknown content", err);
         if (st != SHN_OK) return st;
     }
     return SHN_OK;
@@ -78,12 +79,14 @@ static shn_status ask(const shn_scrubber *s, const shn_xml_node *node, const cha
     char         text[64];
     const char  *old = shn_xml_text(s->doc, node);
     if (!old) return shn_fail_nomem(err, "sierra_xml");
-    if (strstr(path, "/statement")) return statement(s, node, path, err);
-    if (strstr(path, "documentname")) {
+    if (strcasestr(path, "/statement")) return statement(s, node, path, err);
+    const shn_status leaf = shn_scrub_leaf(s, node, path, err);
+    if (leaf != SHN_OK) return leaf;
+    if (strcasestr(path, "documentname")) {
         snprintf(text, sizeof text, "%s.xml", shn_deid_stem(s->deid));
         return shn_scrub_set(s, node, path, text, "name of the file", "replaced", err);
     }
-    if (strstr(path, "years")) {
+    if (strcasestr(path, "years")) {
         if (isnan(shn_xml_number(old))) return shn_scrub_remove(s, node, path, "age, which is no number", err);
         if (!(age > 89)) return SHN_OK;
         snprintf(text, sizeof text, "%d", shn_deid_age((int)fmin(age, 150)));

@@ -92,6 +92,7 @@ static shn_status measurements(const shn_xml *doc, const shn_xml_node *from, shn
 
 static shn_status add_once(shn_record *rec, const char *text, shn_error *err)
 {
+    if (shn_record_n_statements(rec) >= SIERRA_STATEMENTS_MAX) return SHN_OK;
     for (size_t i = 0; i < shn_record_n_statements(rec); i++)
         if (strcmp(shn_record_statement(rec, i), text) == 0) return SHN_OK;
     return shn_record_add_statement(rec, text, err);

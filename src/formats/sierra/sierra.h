@@ -32,6 +32,8 @@
 #define SIERRA_LEADS_MAX   16               /* channels of one recording */
 #define SIERRA_SAMPLES_MAX ((size_t)1 << 22)        /* samples of one channel: over two hours at 500 Hz */
 
+#define SIERRA_STATEMENTS_MAX 512           /* statements kept */
+
 extern const shn_reader shn_reader_sierra;
 
 /**

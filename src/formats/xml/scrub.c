@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/fail.h"
 #include "formats/xml/dates.h"
@@ -19,7 +20,7 @@ static int blank(const char *text)
 static const shn_scrub_rule *rule_for(const shn_scrubber *s, const char *path)
 {
     for (size_t i = 0; i < s->n_rules; i++)
-        if (strcmp(s->rules[i].path, path) == 0) return &s->rules[i];
+        if (strcasecmp(s->rules[i].path, path) == 0) return &s->rules[i];
     return NULL;
 }
 
@@ -87,22 +88,33 @@ static shn_status scrub_tree(const shn_scrubber *s, const shn_xml_node *node, co
     return st;
 }
 
+static shn_status inner_elements(const char *path, shn_error *err)
+{
+    return shn_fail(err, SHN_UNSUPPORTED, SHN_REASON_UNSUPPORTED, "xml.scrub", "%s has elements inside, which this format does not know; no one can vouch for them", path);
+}
+
+shn_status shn_scrub_leaf(const shn_scrubber *s, const shn_xml_node *node, const char *path, shn_error *err)
+{
+    return shn_xml_child(node, NULL) ? inner_elements(path, err) : scrub_attributes(s, node, path, 0, err);
+}
+
 static shn_status scrub_children(const shn_scrubber *s, const shn_xml_node *node, const char *path, shn_error *err);
 
 static shn_status scrub_element(const shn_scrubber *s, const shn_xml_node *node, const char *path, shn_error *err)
 {
     const shn_scrub_rule *rule = rule_for(s, path);
     if (!rule) return shn_scrub_remove(s, node, path, "not on the list of what may stay", err);
-    if (rule->action == SHN_SCRUB_ASK) return s->ask(s, node, path, err);
     if (rule->action == SHN_SCRUB_TREE) return scrub_tree(s, node, path, err);
     shn_status st = scrub_attributes(s, node, path, 0, err);
-    if (st != SHN_OK || rule->action == SHN_SCRUB_ENTER) return st == SHN_OK ? scrub_children(s, node, path, err) : st;
+    if (st != SHN_OK) return st;
+    if (rule->action == SHN_SCRUB_ASK) return s->ask(s, node, path, err);
+    if (rule->action == SHN_SCRUB_ENTER) return scrub_children(s, node, path, err);
+    if (shn_xml_child(node, NULL)) return inner_elements(path, err);
     const char *text = shn_xml_text(s->doc, node), *done = NULL;
     char        value[32];
     if (!text) return shn_fail_nomem(err, "xml.scrub");
-    if (shn_xml_child(node, NULL)) return shn_scrub_remove(s, node, path, "unknown content", err);
     if (blank(text) || rule->action == SHN_SCRUB_TEXT) return SHN_OK;
-    if (rule->action == SHN_SCRUB_NUMBER) return isnan(shn_xml_number(text)) ? shn_scrub_remove(s, node, path, "no number", err) : SHN_OK;
+    if (rule->action == SHN_SCRUB_NUMBER) return isnan(shn_xml_number(text)) ? shn_scrub_set(s, node, path, "", "no number", "removed", err) : SHN_OK;
     if (rule->action == SHN_SCRUB_EMPTY) return shn_scrub_set(s, node, path, "", rule->what, "removed", err);
     done = replaced(s, rule->action, text, value);
     return done ? shn_scrub_set(s, node, path, value, rule->what, done, err) : shn_scrub_remove(s, node, path, rule->what, err);
