@@ -27,8 +27,9 @@ trap 'rm -rf "$ours" "$theirs" "$made"' EXIT
 # formats without a real file at hand: written by `shinden convert` from a real record
 build/release/shinden convert "$data"/wfdb/s0010_re.hea --to csv -o "$made" >/dev/null
 for f in "$made"/*.csv; do [ -e "$f" ] && files+=("$f"); done
+failed=0
 for file in "${files[@]}"; do
-  build/release/bench/read_records "$seconds" "$file" >>"$ours"
+  build/release/bench/read_records "$seconds" "$file" >>"$ours" || failed=1
   [ -z "$python" ] || "$python" bench/peers/read_formats.py "$seconds" "$file" >>"$theirs"
 done
 cpu=$(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -1)
@@ -38,3 +39,4 @@ while IFS=$'\t' read -r path format bytes samples median mbs msamples spread; do
   peers=$(awk -F'\t' -v p="$path" -v m="$median" '$1 == p { printf "%s%s %s: %.1f", (n++ ? ", " : ""), $2, $3, $4 / m }' "$theirs")
   printf '| %s | %s | %s | %s | %s | %s |\n' "$(basename "$path")" "$format" "$mbs" "$msamples" "$spread" "${peers:--}"
 done <"$ours"
+exit $failed

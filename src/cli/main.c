@@ -9,6 +9,7 @@
     X(fetch, "download a slice of PTB-XL, resumable and checked")               \
     X(import, "pack labelled ECG collections into one cohort file")             \
     X(check, "what ECG files are, and what about them gives reason to doubt")   \
+    X(convert, "any ECG file as WFDB, EDF+ or CSV, integers kept; or a cohort")  \
     X(deidentify, "ECG files without names, ids and dates, samples untouched")  \
     X(labels, "list, search and check findings; map a source's labels to them") \
     X(text, "tokens, encode: texts as a language model sees them")              \

@@ -227,7 +227,7 @@ static shn_status write_new(const char *folder, const char *name, const void *by
 {
     shn_status st = shn_path_join(path, folder, name, err);
     if (st == SHN_OK && shn_path_exists(path))
-        st = shn_fail(err, SHN_IO, SHN_REASON_DUPLICATE_ID, "deidentify", "%s: is there already; name an empty folder", path);
+        st = shn_fail(err, SHN_IO, SHN_REASON_DUPLICATE_ID, "deidentify", "%s: is there already; the same file twice, or name an empty folder", path);
     return st == SHN_OK ? shn_file_write(path, bytes, n, err) : st;
 }
 

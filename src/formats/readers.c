@@ -3,13 +3,16 @@
 #include <string.h>
 
 #include "base/fail.h"
+#include "formats/aecg/aecg.h"
+#include "formats/cardiosoft/cardiosoft.h"
 #include "formats/code15/code15.h"
-#include "formats/dicom/dicom.h"
 #include "formats/csv/csv.h"
+#include "formats/dicom/dicom.h"
 #include "formats/edf/edf.h"
 #include "formats/ishne/ishne.h"
 #include "formats/matlab/matlab.h"
 #include "formats/mfer/mfer.h"
+#include "formats/muse/muse.h"
 #include "formats/npy/npy.h"
 #include "formats/reader.h"
 #include "formats/sierra/sierra.h"
@@ -21,7 +24,10 @@ const shn_reader *const shn_readers[] = {
     &shn_reader_code15,
     &shn_reader_matlab,
     &shn_reader_dicom,
+    &shn_reader_muse,
     &shn_reader_sierra,
+    &shn_reader_aecg,
+    &shn_reader_cardiosoft,
     &shn_reader_mfer,
     &shn_reader_wfdb,
     &shn_reader_npy,

@@ -66,7 +66,7 @@ static float largest(float a, double b) { return isnan(a) || b > a ? (float)b : 
 /** Fills the identities; lead[i] NULL where missing. */
 static void check_identities(const float *const lead[SHN_LEADS], size_t n, shn_integrity *out)
 {
-    int n_proven = 0, n_refuted = 0, n_open = 0;
+    int n_proven = 0, n_refuted = 0, n_open = 0, n_others = 0;
     if (!lead[I] || !lead[II]) return;
     const double scale = fmax(rms_uv(lead[I], n), rms_uv(lead[II], n));
     if (scale < 5) return;                      /* flat leads prove nothing */
@@ -79,10 +79,14 @@ static void check_identities(const float *const lead[SHN_LEADS], size_t n, shn_i
         if (k == 0) out->einthoven_uv_max = (float)r.max_uv;
         else out->goldberger_uv_max = largest(out->goldberger_uv_max, r.max_uv);
         if (holds(r)) n_proven++;
-        else if (fails(r)) n_refuted++;
+        else if (fails(r)) {
+            n_refuted++;
+            n_others += k < 2;
+        }
         else n_open++;
     }
-    if (n_refuted && lead[AVL] && lead[AVF]) out->swapped_avl_avf = shn_integrity_swapped(lead[I], lead[II], lead[AVL], lead[AVF], n);
+    /* I and II exchanged look the same to aVL and aVF, but not to III */
+    if (n_refuted && !n_others && lead[AVL] && lead[AVF]) out->swapped_avl_avf = shn_integrity_swapped(lead[I], lead[II], lead[AVL], lead[AVF], n);
     out->order_proven = n_refuted ? -1 : n_proven && !n_open ? 1 : 0;
 }
 

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "formats/sierra/sierra.h"
-#include "formats/sierra/xli.h"
 
 static shn_status no_companion(void *context, const char *name, const uint8_t **bytes, size_t *n, shn_error *err)
 {
@@ -14,13 +13,15 @@ static void nothing(void *context, const uint8_t *bytes, size_t n) { (void)conte
 
 static void try_chunk(const uint8_t *data, size_t size)
 {
-    shn_error err = { .text = "" };
-    int16_t  *x = NULL;
-    size_t    at = 0;
+    shn_error      err = { .text = "" };
+    int16_t       *x = NULL;
+    size_t         n = 0, wrapped = 0;
     if (size < 2) return;
-    const size_t n = 2 + (data[0] | data[1] << 8) % 6000;
-    const shn_status st = shn_xli_chunk(data + 2, size - 2, &at, n, &x, &err);
-    if ((st == SHN_OK) != (x != NULL) || at > size - 2 || (st != SHN_OK && err.text[0] == '\0')) __builtin_trap();
+    const size_t   expected = 2 + (size_t)(data[0] | data[1] << 8) % 6000;
+    const uint8_t *at = data + 2;
+    size_t         left = size - 2;
+    const shn_status st = sierra_xli_chunk(&at, &left, expected, "lead I", &x, &n, &wrapped, &err);
+    if ((st == SHN_OK) != (x != NULL) || (st == SHN_OK && n > expected) || left > size - 2 || (st != SHN_OK && err.text[0] == '\0')) __builtin_trap();
     free(x);
 }
 

@@ -28,6 +28,7 @@ static shn_status lend(void *context, const char *name, const uint8_t **bytes, s
         }
     err->status = SHN_IO;
     err->reason = SHN_REASON_NOT_FOUND;
+    snprintf(err->text, sizeof err->text, "no file %.80s", name);
     return SHN_IO;
 }
 

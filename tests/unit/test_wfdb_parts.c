@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "data/peek.h"
 #include "flac_writer.h"
 #include "shinden/deidentify.h"
 #include "shinden/signal.h"
@@ -389,6 +390,24 @@ static void test_ludb_diagnoses(void **state)
     shn_record_free(rec);
 }
 
+/** Before samples are read, the header of a record in segments says too little. */
+static void test_peek(void **state)
+{
+    (void)state;
+    static shn_peek peek;
+    shn_error   err = { 0 };
+    char        path[SHN_PATH_MAX];
+    const char *folder = test_folder();
+    static const char whole[] = "w/2 2 100 20\na 10\nb 10\n", plain[] = "p 1 100 20 0:01\np.dat 16\n#<diagnoses>:\n#One.\n#Two\n";
+    snprintf(path, sizeof path, "%s/w.hea", folder);
+    assert_ok(shn_file_write(path, whole, strlen(whole), &err));
+    assert_int_equal(shn_peek_header(path, &peek), 0);
+    snprintf(path, sizeof path, "%s/p.hea", folder);
+    assert_ok(shn_file_write(path, plain, strlen(plain), &err));
+    assert_int_equal(shn_peek_header(path, &peek), 1);
+    assert_string_equal(peek.labels, "One\nTwo");
+}
+
 /* ---- de-identification ---- */
 
 static const char *folder_of(const char *header, const void *dat, size_t n)
@@ -609,7 +628,7 @@ int main(void)
         cmocka_unit_test(test_flac_formats),        cmocka_unit_test(test_flac_is_not_memorised), cmocka_unit_test(test_flac_refusals),
         cmocka_unit_test(test_parts_equal_the_whole), cmocka_unit_test(test_checksums_and_parts), cmocka_unit_test(test_variable_layout),
         cmocka_unit_test(test_calibration),         cmocka_unit_test(test_times),                 cmocka_unit_test(test_comments),
-        cmocka_unit_test(test_surplus_lines),       cmocka_unit_test(test_ludb_diagnoses),        cmocka_unit_test(test_deidentify),
+        cmocka_unit_test(test_surplus_lines),       cmocka_unit_test(test_ludb_diagnoses),        cmocka_unit_test(test_peek),        cmocka_unit_test(test_deidentify),
         cmocka_unit_test(test_deidentify_refuses),  cmocka_unit_test(test_deidentify_real),       cmocka_unit_test(test_a_day_streams),
         cmocka_unit_test(test_failing_allocations),
     };

@@ -43,12 +43,8 @@ static void put_text(FILE *f, const char *key, const char *value)
 
 static const char *number(double x, char out[32])
 {
-    snprintf(out, 32, "%.17g", x);
-    for (int digits = 1; digits < 17; digits++) {       /* the shortest that gives the number back */
-        char shorter[32];
-        snprintf(shorter, sizeof shorter, "%.*g", digits, x);
-        if (strtod(shorter, NULL) == x) return strcpy(out, shorter);
-    }
+    snprintf(out, 32, "%.15g", x);
+    if (strtod(out, NULL) != x) snprintf(out, 32, "%.17g", x);
     return out;
 }
 
@@ -141,7 +137,10 @@ static void put_rows(const shn_record *rec, const column *columns, FILE *f)
         for (size_t i = 0; i < n; i++) {
             const float x = shn_record_lead(rec, i)[t];
             if (i) *at++ = ',';
-            if (!isfinite(x)) continue;
+            if (!isfinite(x)) {
+                if (n == 1) at = stpcpy(at, "nan");     /* an empty line would be no row */
+                continue;
+            }
             if (columns[i].is_adu) at = put_integer(at, adu_of(&columns[i].fit, x));
             else at += snprintf(at, 20, "%.9g", (double)x);
         }

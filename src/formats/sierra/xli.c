@@ -1,99 +1,102 @@
-#include "formats/sierra/xli.h"
-
+/** XLI: LZW of 10 bits over the split bytes of second differences. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/bytes.h"
 #include "base/fail.h"
+#include "formats/sierra/sierra.h"
 
-enum { CODE_BITS = 10, CODES = 1 << CODE_BITS, FIRST_FREE = 256, HEADER = 8 };
+enum { HEAD = 8, CODE_BITS = 10, END_CODE = 1023, FIRST_FREE = 256 };
 
-/** Each code is the word of an earlier code and one byte more; words come out backwards. */
-typedef struct dictionary { uint16_t before[CODES], length[CODES]; uint8_t last[CODES]; unsigned n; } dictionary;
+/** A string of the table is a place in what was written before: strings are always previous string + one byte, which lie side by side there. */
+typedef struct table { size_t at[END_CODE]; uint16_t length[END_CODE]; unsigned n; } table;
 
-/** Writes the word of a code to out[0 .. length) and returns its first byte. */
-static uint8_t spell(const dictionary *d, unsigned code, uint8_t *out)
+static shn_status lzw(const uint8_t *in, size_t n_in, uint8_t *out, size_t room, const char *place, size_t *n_out, shn_error *err)
 {
-    for (size_t i = d->length[code]; i-- > 0; code = d->before[code]) out[i] = d->last[code];
-    return out[0];
-}
-
-/** LZW with codes of ten bits; the dictionary stops growing when it is full. */
-static shn_status unpack(const uint8_t *p, size_t n_bytes, uint8_t *out, size_t room, size_t *n_out, shn_error *err)
-{
-    dictionary d = { .n = FIRST_FREE };
-    int        previous = -1;
-    size_t     n = 0, bit = 0;
-    for (unsigned c = 0; c < FIRST_FREE; c++) {
-        d.last[c] = (uint8_t)c;
-        d.length[c] = 1;
-    }
-    for (; n < room && bit + CODE_BITS <= 8 * n_bytes; bit += CODE_BITS) {
-        const size_t   byte = bit / 8;
-        const uint32_t window = (uint32_t)p[byte] << 16 | (uint32_t)p[byte + 1] << 8 | (byte + 2 < n_bytes ? p[byte + 2] : 0u);
-        const unsigned code = window >> (24 - CODE_BITS - bit % 8) & (CODES - 1);
-        const int      next = code == d.n && previous >= 0 && d.n < CODES;      /* the word that this very code completes */
-        if (code >= d.n && !next)
-            return shn_fail(err, SHN_FORMAT, SHN_REASON_BAD_VALUE, "sierra.xli", "code %u at bit %zu when %u are known", code, bit, d.n);
-        const size_t length = next ? (size_t)d.length[previous] + 1 : d.length[code];
-        if (length > room - n)
-            return shn_fail(err, SHN_FORMAT, SHN_REASON_BAD_VALUE, "sierra.xli", "a word runs across the lead's end (%zu samples)", room / 2);
-        uint8_t first;
-        if (next) {
-            first = spell(&d, (unsigned)previous, out + n);
-            out[n + length - 1] = first;
-        } else first = spell(&d, code, out + n);
-        n += length;
-        if (previous >= 0 && d.n < CODES && d.length[previous] < UINT16_MAX) {
-            d.before[d.n] = (uint16_t)previous;
-            d.last[d.n] = first;
-            d.length[d.n] = (uint16_t)(d.length[previous] + 1);
-            d.n++;
+    table    t = { .n = FIRST_FREE };
+    uint32_t held = 0;
+    unsigned n_held = 0;
+    size_t   used = 0, last_at = 0, last_n = 0, pos = 0;
+    for (;;) {
+        while (n_held < CODE_BITS && pos < n_in) {
+            held = held << 8 | in[pos++];
+            n_held += 8;
         }
-        previous = (int)code;
+        if (n_held < CODE_BITS) break;                          /* without an end code: what came out must suffice */
+        n_held -= CODE_BITS;
+        const unsigned code = held >> n_held & (END_CODE);
+        if (code == END_CODE) break;
+        if (code > t.n || (code == t.n && last_n == 0) || (code >= FIRST_FREE && code == t.n && t.n == END_CODE))
+            return shn_fail(err, SHN_FORMAT, SHN_REASON_BAD_VALUE, place, "byte %zu: code %u is not in the table; the data are damaged", pos, code);
+        const int    self = code == t.n;                        /* the string that is just being made: previous + its own first byte */
+        const size_t n = code < FIRST_FREE ? 1 : self ? last_n + 1 : t.length[code];
+        if (n > room - used) return shn_fail(err, SHN_FORMAT, SHN_REASON_BAD_VALUE, place, "more samples than the file announces (%zu)", room / 2);
+        if (code < FIRST_FREE) out[used] = (uint8_t)code;
+        else if (self) {
+            memcpy(out + used, out + last_at, last_n);
+            out[used + last_n] = out[last_at];
+        } else {
+            memcpy(out + used, out + t.at[code], n);
+        }
+        if (last_n && t.n < END_CODE) {
+            t.at[t.n] = last_at;                                /* the previous string and the byte that now follows it */
+            t.length[t.n] = (uint16_t)(last_n + 1);
+            t.n++;
+        }
+        last_at = used;
+        last_n = n;
+        used += n;
     }
-    *n_out = n;
+    *n_out = used;
     return SHN_OK;
 }
 
-/** High bytes first, low bytes after; then each sample is what a straight line through the two before it predicts, less the stored correction. */
-static void integrate(const uint8_t *bytes, size_t n, int16_t start, int16_t *out)
+static void integrate(const uint8_t *high, size_t n, int first_delta, int16_t *s, size_t *wrapped)
 {
-    int16_t correction = start;
+    const uint8_t *low = high + n;
+    int            delta = first_delta;
     for (size_t i = 0; i < n; i++) {
-        const int16_t stored = (int16_t)(uint16_t)(bytes[i] << 8 | bytes[n + i]);
-        if (i < 2) out[i] = stored;
-        else {
-            out[i] = (int16_t)(uint16_t)(2u * (uint16_t)out[i - 1] - (uint16_t)out[i - 2] - (uint16_t)correction);
-            correction = (int16_t)(uint16_t)((uint16_t)stored - 64u);
+        const int d = (int16_t)(uint16_t)(high[i] << 8 | low[i]);
+        if (i < 2) {
+            s[i] = (int16_t)d;
+            continue;
         }
+        const int sum = 2 * s[i - 1] - s[i - 2] - delta;
+        s[i] = (int16_t)(uint16_t)sum;
+        *wrapped += sum != s[i];
+        delta = d - 64;
     }
 }
 
-shn_status shn_xli_chunk(const uint8_t *bytes, size_t n_bytes, size_t *at, size_t n, int16_t **out, shn_error *err)
+shn_status sierra_xli_chunk(const uint8_t **bytes, size_t *n_bytes, size_t n_expected, const char *place, int16_t **out, size_t *n,
+                            size_t *wrapped, shn_error *err)
 {
     *out = NULL;
-    if (n_bytes - *at < HEADER)
-        return shn_fail(err, SHN_FORMAT, SHN_REASON_TRUNCATED, "sierra.xli", "the waveform data end at byte %zu, where a lead should begin", *at);
-    const uint32_t size = read_u32le(bytes + *at);
-    const int16_t  start = read_i16le(bytes + *at + 6);
-    if (size < 2 || size > n_bytes - *at - HEADER)
-        return shn_fail(err, SHN_FORMAT, SHN_REASON_TRUNCATED, "sierra.xli", "a lead of %u packed bytes at byte %zu, %zu are left", size, *at, n_bytes - *at - HEADER);
-    /* before memory is taken for a claim: the k-th code gives at most k bytes, and no word is longer than the dictionary is deep */
+    *n = *wrapped = 0;
+    if (*n_bytes < HEAD)
+        return shn_fail(err, SHN_FORMAT, SHN_REASON_TRUNCATED, place, "%zu bytes are left for its chunk; export the file again", *n_bytes);
+    const uint32_t size = read_u32le(*bytes);
+    const int      first_delta = read_i16le(*bytes + 6);
+    if (size > *n_bytes - HEAD)
+        return shn_fail(err, SHN_FORMAT, SHN_REASON_TRUNCATED, place, "a chunk of %u bytes, %zu are left; export the file again", size, *n_bytes - HEAD);
+    const uint8_t *packed = *bytes + HEAD;
+    *bytes += HEAD + size;
+    *n_bytes -= HEAD + size;
+    /* a code gives at most 768 bytes, so that a short chunk cannot ask for much */
     const size_t codes = (size_t)size * 8 / CODE_BITS;
-    if (codes * (codes < CODES ? codes : CODES) < 2 * n)
-        return shn_fail(err, SHN_FORMAT, SHN_REASON_TRUNCATED, "sierra.xli", "%u packed bytes cannot hold %zu samples", size, n);
-    size_t     n_raw = 0;
-    uint8_t   *raw = shn_alloc(n, 2);
-    if (!raw) return shn_fail_nomem(err, "sierra.xli");
-    shn_status st = unpack(bytes + *at + HEADER, size, raw, 2 * n, &n_raw, err);
-    if (st == SHN_OK && n_raw < 2 * n) st = shn_fail(err, SHN_FORMAT, SHN_REASON_TRUNCATED, "sierra.xli", "%zu bytes of samples, %zu were announced", n_raw, 2 * n);
-    if (st == SHN_OK && !(*out = shn_alloc(n, sizeof **out))) st = shn_fail_nomem(err, "sierra.xli");
+    const size_t room = codes < 2 * n_expected / 768 ? codes * 768 : 2 * n_expected;
+    uint8_t     *plain = shn_alloc(room, 1);
+    if (!plain) return shn_fail_nomem(err, place);
+    size_t       n_plain;
+    shn_status   st = lzw(packed, size, plain, room, place, &n_plain, err);
+    if (st == SHN_OK && n_plain % 2 != 0)
+        st = shn_fail(err, SHN_FORMAT, SHN_REASON_BAD_VALUE, place, "%zu bytes after decompression are no whole number of samples", n_plain);
+    if (st == SHN_OK && !(*out = shn_alloc(n_plain / 2, sizeof **out))) st = shn_fail_nomem(err, place);
     if (st == SHN_OK) {
-        integrate(raw, n, start, *out);
-        *at += HEADER + size;
+        *n = n_plain / 2;
+        integrate(plain, *n, first_delta, *out, wrapped);
     }
-    free(raw);
+    free(plain);
     return st;
 }

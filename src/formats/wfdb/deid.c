@@ -101,15 +101,21 @@ static const char *foreign_part(const wfdb_header *h, size_t first, size_t n, co
     return NULL;
 }
 
+/** The ending of a file name if it is a dot and one to four letters or digits, else ".dat". */
+static const char *plain_ending(const char *name)
+{
+    const char *dot = strrchr(name, '.');
+    size_t      n = 1;
+    while (dot && isalnum((unsigned char)dot[n])) n++;
+    return dot && n > 1 && n <= 5 && dot[n] == '\0' ? dot : ".dat";
+}
+
 /** The file that begins with signal `first`: looked through, and given its new name. */
 static shn_status take_file(work *w, size_t first, size_t line, shn_error *err)
 {
-    const char    *old = w->h->signals[first].file, *dot = strrchr(old, '.');
+    const char    *old = w->h->signals[first].file, *dot = plain_ending(old);
     const uint8_t *bytes;
-    size_t         n_bytes, n = 1, ending = dot ? strlen(dot) : 0;
-    if (ending < 2 || ending > 5) dot = ".dat";
-    for (size_t i = 1; dot[i]; i++)
-        if (!isalnum((unsigned char)dot[i])) dot = ".dat";
+    size_t         n_bytes, n = 1;
     if (w->n_files++ == 0) snprintf(w->file, sizeof w->file, "%s%.5s", shn_deid_stem(w->deid), dot);
     else snprintf(w->file, sizeof w->file, "%s_%zu%.5s", shn_deid_stem(w->deid), w->n_files - 1, dot);
     while (first + n < w->h->n_signals && strcmp(w->h->signals[first + n].file, old) == 0) n++;

@@ -355,6 +355,13 @@ const char *shn_xml_attribute(const shn_xml_node *node, const char *name)
     return a->children && a->children->content ? (const char *)a->children->content : "";     /* without entities one text node at most */
 }
 
+const char *shn_xml_attribute_name(const shn_xml_node *node, size_t i)
+{
+    const xmlAttr *a = node ? inner(node)->properties : NULL;
+    for (; a && i; i--) a = a->next;
+    return a ? local(a->name) : NULL;
+}
+
 /* ---- rewriting ---- */
 
 /** Takes a node out of the tree; it is freed with the document, since callers may still hold its text. */
@@ -385,6 +392,10 @@ shn_status shn_xml_set_attribute(shn_xml *doc, const shn_xml_node *node, const c
 {
     xmlAttr *a = attribute(node, name);
     (void)doc;
+    if (!value) {
+        if (a) xmlRemoveProp(a);
+        return SHN_OK;
+    }
     if (!xmlSetNsProp(inner(node), a ? a->ns : NULL, a ? a->name : (const xmlChar *)name, (const xmlChar *)value))
         return shn_fail_nomem(err, "xml.set_attribute");
     return SHN_OK;
@@ -393,6 +404,18 @@ shn_status shn_xml_set_attribute(shn_xml *doc, const shn_xml_node *node, const c
 void shn_xml_remove(shn_xml *doc, const shn_xml_node *node)
 {
     if (node) retire(doc, inner(node));
+}
+
+int shn_xml_remove_own_text(shn_xml *doc, const shn_xml_node *node)
+{
+    int any = 0;
+    for (xmlNode *at = inner(node)->children, *next; at; at = next) {
+        next = at->next;
+        if (!is_text(at) || !at->content || xmlIsBlankNode(at)) continue;
+        retire(doc, at);
+        any = 1;
+    }
+    return any;
 }
 
 void shn_xml_remove_comments(shn_xml *doc)

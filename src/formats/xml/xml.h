@@ -47,6 +47,8 @@ const shn_xml_node *shn_xml_descend(const shn_xml_node *within, const shn_xml_no
 const char *shn_xml_text(const shn_xml *doc, const shn_xml_node *node);
 /** Attribute by local name, borrowed until it is set; NULL if absent or node is NULL. */
 const char *shn_xml_attribute(const shn_xml_node *node, const char *name);
+/** Local name of attribute i of the element, NULL behind the last; namespace declarations do not count. */
+const char *shn_xml_attribute_name(const shn_xml_node *node, size_t i);
 /** Text without spaces around it into out (cut at size, at a whole UTF-8 character). 1 if there was any. */
 int shn_xml_copy(const shn_xml *doc, const shn_xml_node *node, char *out, size_t size);
 /** A number that fills the text but for spaces around; NaN otherwise. Point or comma as decimal sign. */
@@ -57,8 +59,11 @@ SHN_NODISCARD shn_status shn_base64_decode(const char *text, size_t n, const cha
 
 /* Rewriting, for deidentify: change the tree, then write it. Text borrowed before stays valid, as the old text. */
 SHN_NODISCARD shn_status shn_xml_set_text(shn_xml *doc, const shn_xml_node *node, const char *text, shn_error *err);
+/** value NULL: the attribute is removed. */
 SHN_NODISCARD shn_status shn_xml_set_attribute(shn_xml *doc, const shn_xml_node *node, const char *name, const char *value, shn_error *err);
 void shn_xml_remove(shn_xml *doc, const shn_xml_node *node);    /* the node and what is below it are gone */
+/** Text that stands directly in the element, beside its children; spaces stay. 1 if there was any. */
+int  shn_xml_remove_own_text(shn_xml *doc, const shn_xml_node *node);
 void shn_xml_remove_comments(shn_xml *doc);                     /* and processing instructions; wherever they stand */
 /** The document as bytes in UTF-8, appended to out. */
 SHN_NODISCARD shn_status shn_xml_write(const shn_xml *doc, shn_bytes *out, shn_error *err);
