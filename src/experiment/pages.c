@@ -109,6 +109,13 @@ shn_status xp_markdown(const json_t *doc, char **out, shn_error *err)
 
 /* ---- CSV and LaTeX ---- */
 
+/** All digits of a number; nothing for NaN. */
+static void full(double x, char out[32])
+{
+    if (isnan(x)) *out = '\0';
+    else snprintf(out, 32, "%.17g", x);
+}
+
 shn_status xp_table_csv(const json_t *t, char **out, shn_error *err)
 {
     static const char *const columns[] = { "system", "readout", "n_seeds", "n_records", "metric", "value", "sd_seeds", "low", "high" };
@@ -126,7 +133,7 @@ shn_status xp_table_csv(const json_t *t, char **out, shn_error *err)
             snprintf(text[1], 32, "%d", (int)number(row, "n_records"));
             for (int k = 0; k < 4; k++) {
                 const double x = number(v, keys[k]);
-                snprintf(text[2 + k], 32, isnan(x) ? "" : "%.17g", x);
+                full(x, text[2 + k]);
             }
             const char *fields[] = { word(row, "system"), word(row, "readout"), text[0], text[1], json_string_value(metric), text[2], text[3], text[4], text[5] };
             shn_csv_put_row(f, fields, 9, ',');
@@ -146,7 +153,7 @@ shn_status xp_claims_csv(const json_t *doc, char **out, shn_error *err)
         const json_t *d = json_object_get(c, "difference");
         const double  values[] = { number(d, "value"), number(d, "low"), number(d, "high"), number(c, "p"), number(c, "p_holm"), number(c, "n_seeds") };
         char          text[6][32];
-        for (int k = 0; k < 6; k++) snprintf(text[k], 32, isnan(values[k]) ? "" : "%.17g", values[k]);
+        for (int k = 0; k < 6; k++) full(values[k], text[k]);
         const char *fields[] = { word(c, "name"), word(c, "claim"), word(c, "verdict"), word(c, "higher"), word(c, "lower"), word(c, "metric"), word(c, "evaluation"),
                                  text[0], text[1], text[2], text[3], text[4], text[5], word(c, "caveat") };
         shn_csv_put_row(f, fields, 14, ',');
