@@ -17,23 +17,20 @@ enum { PREAMBLE = 128, HEAD = 8 };
 static uint16_t u16(const dcm_set *s, const uint8_t *p) { return s->big ? read_u16be(p) : read_u16le(p); }
 static uint32_t u32(const dcm_set *s, const uint8_t *p) { return s->big ? read_u32be(p) : read_u32le(p); }
 
-static int is_vr(const uint8_t *p)
+/** Second letters by the first one; upper case: the length takes four bytes behind two zeros. */
+static const char *const vrs[26] = { ['A' - 'A'] = "est", ['C' - 'A'] = "s", ['D' - 'A'] = "ast", ['F' - 'A'] = "dl", ['I' - 'A'] = "s", ['L' - 'A'] = "ot", ['O' - 'A'] = "BDFLVW",
+                                     ['P' - 'A'] = "n", ['S' - 'A'] = "hlstQV", ['T' - 'A'] = "m", ['U' - 'A'] = "ilsCNRTV" };
+
+/** 0: no value representation; 2 or 4: bytes of its length. */
+static int length_bytes(const uint8_t *p)
 {
-    static const char known[] = "AE AS AT CS DA DS DT FD FL IS LO LT OB OD OF OL OV OW PN SH SL SQ SS ST SV TM UC UI UL UN UR US UT UV";
-    for (const char *k = known; ; k += 3) {
-        if (p[0] == (uint8_t)k[0] && p[1] == (uint8_t)k[1]) return 1;
-        if (!k[2]) return 0;
-    }
+    if (p[0] < 'A' || p[0] > 'Z' || p[1] < 'A' || p[1] > 'Z' || !vrs[p[0] - 'A']) return 0;
+    for (const char *k = vrs[p[0] - 'A']; *k; k++)
+        if ((*k & ~0x20) == p[1]) return *k & 0x20 ? 2 : 4;
+    return 0;
 }
 
-static int is_long_vr(const char *vr)
-{
-    static const char known[] = "OB OD OF OL OV OW SQ SV UC UN UR UT UV";
-    for (const char *k = known; ; k += 3) {
-        if (vr[0] == k[0] && vr[1] == k[1]) return 1;
-        if (!k[2]) return 0;
-    }
-}
+static int is_vr(const uint8_t *p) { return length_bytes(p) != 0; }
 
 static shn_status fail_at(shn_error *err, shn_reason reason, const dcm_set *s, size_t at, uint32_t tag, const char *what)
 {
@@ -52,10 +49,11 @@ static shn_status read_head(const dcm_set *s, size_t at, dcm_element *e, uint32_
     *head = HEAD;
     *length = u32(s, s->bytes + at + 4);
     if (s->implicit || e->tag >> 16 == 0xfffe) return SHN_OK;
-    if (!is_vr(s->bytes + at + 4)) return fail_at(err, SHN_REASON_BAD_HEADER, s, at, e->tag, "no value representation where one must stand");
+    const int width = length_bytes(s->bytes + at + 4);
+    if (!width) return fail_at(err, SHN_REASON_BAD_HEADER, s, at, e->tag, "no value representation where one must stand");
     memcpy(e->vr, s->bytes + at + 4, 2);
     *length = u16(s, s->bytes + at + 6);
-    if (!is_long_vr(e->vr)) return SHN_OK;
+    if (width == 2) return SHN_OK;
     *head = HEAD + 4;
     if (s->n - at < *head) return fail_at(err, SHN_REASON_TRUNCATED, s, at, e->tag, "the file ends in its length; copy it again");
     *length = u32(s, s->bytes + at + 8);

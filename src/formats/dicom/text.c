@@ -113,6 +113,14 @@ static void convert_escaped(size_t which, const uint8_t *bytes, size_t n, output
     convert(escapes[which].iconv, raised, k, o);
 }
 
+/** Printable ASCII is the same in every set; nearly all texts are, and opening a converter costs more than reading one. */
+static int is_plain(const uint8_t *p, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (p[i] < ' ' || p[i] > '~') return 0;
+    return 1;
+}
+
 static int is_utf8(const uint8_t *p, size_t n)
 {
     const iconv_t cd = iconv_open("UTF-8", "UTF-8");
@@ -140,11 +148,16 @@ static size_t take_escape(const uint8_t *text, size_t n, long *which)
 void dcm_decode(const dcm_charset *charset, const uint8_t *text, size_t n, char *out, size_t size)
 {
     output      o = { out, 0, size, 0 };
-    const char *set = first_set(charset);
     long        which = -1;
     while (n && (*text == ' ' || *text == 0)) text++, n--;
     while (n && (text[n - 1] == ' ' || text[n - 1] == 0)) n--;
     if (n > DCM_TEXT_MAX) n = DCM_TEXT_MAX;
+    if (is_plain(text, n)) {
+        put(&o, (const char *)text, n);
+        out[o.n] = '\0';
+        return;
+    }
+    const char *set = first_set(charset);
     if (strcmp(set, "ASCII") == 0 && is_utf8(text, n)) set = "UTF-8";           /* not named, but nothing else is well-formed UTF-8 by chance */
     for (size_t from = 0, i = 0; i <= n; i++) {
         if (i < n && text[i] != 0x1b) continue;
