@@ -26,7 +26,7 @@ static void help(void)
          "  Writes each record under its own name: WFDB with 16 bits (the default), EDF+ or CSV. Stored integers, gain and baseline are kept where the\n"
          "  format can hold them; what it cannot is counted, and docs/formats.md says what happens then. Of two records of one name the second is\n"
          "  called NAME_2. One file that cannot be read or written does not stop the others.\n\n"
-         "  --to FORMAT              wfdb, edf, csv; cohort: all files into FOLDER/cohort.h5, as shinden import FILE|DIR... does\n"
+         "  --to FORMAT              wfdb, edf, csv; cohort: all files of the folders DIR into FOLDER/cohort.h5, as shinden import does\n"
          "  --force                  write over files of an earlier run (never over the input)\n"
          "  --keep-identifiers       write patient and record ids, too. Without it they are left behind, but file names, times of recording, ages,\n"
          "                           devices and statements stay: this is no de-identification (shinden deidentify). A cohort always has patient\n"
@@ -220,6 +220,8 @@ static int make_cohort(const arguments *a, char **words, size_t n_words)
 {
     char       path[SHN_PATH_MAX], manifest[SHN_PATH_MAX + 16];
     shn_error  err;
+    for (size_t i = 0; i < n_words; i++)
+        if (shn_path_exists(words[i]) && !shn_path_is_dir(words[i])) return cli_usage("convert", "--to cohort takes folders; '%s' is a file", words[i]);
     shn_status st = shn_dir_make(a->folder, &err);
     if (st == SHN_OK) st = shn_path_join(path, a->folder, "cohort.h5", &err);
     if (st == SHN_OK) st = check_output(a, "", path, &err);

@@ -115,7 +115,7 @@ static int parse(request *r, int argc, char **argv)
         { "help", 0, NULL, O_HELP },          { NULL, 0, NULL, 0 } };
     int option;
     opterr = 0;
-    optind = 1;
+    optind = 0;                                 /* GNU: forget what an earlier reading of a command line left (shinden convert calls this verb) */
     while (optind < argc) {
         if ((option = getopt_long(argc, argv, "+o:", flags, NULL)) == -1) {
             if (optind == argc) break;

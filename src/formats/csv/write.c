@@ -110,6 +110,7 @@ static void put_head(const shn_record *rec, const column *columns, const shn_con
     for (size_t i = 0; i < n; i++) {
         char name[64];
         adu_line(name, sizeof name, shn_record_name(rec, i));
+        if (!*name) snprintf(name, sizeof name, "lead%zu", i + 1);     /* a column must have a name */
         if (i) fputc(',', f);
         shn_csv_put_field(f, name, ',');
     }

@@ -142,8 +142,8 @@ static shn_status rewrite_lists(uint8_t *bytes, size_t n, size_t byte, size_t *n
         memmove(bytes + to, bytes + begin, head);
         to += head;
         for (size_t k = 0; edf_tal_text(&tal, &k, &text, &length);) {
-            if (!stays(text, length)) {
-                ++*n_removed;
+            if (!stays(text, length) || (length == 0 && k > 1)) {          /* an empty text makes a list a time only where it stands first */
+                *n_removed += length > 0;
                 continue;
             }
             memmove(bytes + to, text, length);

@@ -165,9 +165,8 @@ static shn_status take_fixed(edf_header *h, const uint8_t *b, size_t n_bytes, sh
     snprintf(h->date, sizeof h->date, "%.8s", text);
     edf_text(b + 176, 8, text);
     snprintf(h->time, sizeof h->time, "%.8s", text);
-    edf_text(b + 192, 44, text);
-    h->is_plus = strncmp(text, h->width == 2 ? "EDF+" : "BDF+", 4) == 0;
-    h->is_discontinuous = h->is_plus && text[4] == 'D';
+    h->is_plus = memcmp(b + 192, h->width == 2 ? "EDF+" : "BDF+", 4) == 0;
+    h->is_discontinuous = h->is_plus && b[196] == 'D';
     if (!whole(b + 252, 4, 1, 9999, &ns))
         return shn_fail(err, SHN_FORMAT, SHN_REASON_BAD_HEADER, "edf.header", "number of signals, byte 252, is not a number from 1");
     if (ns > SHN_EDF_SIGNALS_MAX)

@@ -43,12 +43,14 @@ typedef struct output {
     double    record_seconds;
     shn_bytes lists;                    /* all annotation lists but the times, each ended by NUL */
     size_t    longest;                  /* of them, in bytes */
+    shn_bytes ends;                     /* the one that belongs into the last data record, where there is padding */
 } output;
 
 /* ---- numbers in eight characters ---- */
 
-/** Decimals that a number may have within the field; negative: it does not fit. */
-static int decimals_of(double x)
+static const double powers[] = { 1, 10, 100, 1e3, 1e4, 1e5, 1e6, 1e7 };
+
+static int decimals_for(double x)
 {
     const double whole = fabs(x);
     int digits = 1;
@@ -57,10 +59,16 @@ static int decimals_of(double x)
     return room < 0 ? -1 : room >= 2 ? room - 1 : 0;
 }
 
+/** Decimals that a number has in the field; negative: it does not fit. Rounding may bring another digit: 99999999.9 does not fit. */
+static int decimals_of(double x)
+{
+    const int decimals = decimals_for(x);
+    return decimals < 0 ? -1 : decimals_for(nearbyint(x * powers[decimals]) / powers[decimals]);
+}
+
 /** How far the nearest number that fits the field is from x; infinite if none does. */
 static double field_error(double x)
 {
-    static const double powers[] = { 1, 10, 100, 1e3, 1e4, 1e5, 1e6, 1e7 };
     const int decimals = decimals_of(x);
     if (decimals < 0) return INFINITY;
     const double scaled = x * powers[decimals];
@@ -78,7 +86,6 @@ static void put_number(double x, field *out)
         if (text[n - 1] == '.') text[--n] = '\0';
     }
     if (strcmp(text, "-0") == 0) strcpy(text, "0");
-    if (strlen(text) > WIDTH && decimals > 0) snprintf(text, sizeof text, "%.*f", decimals - 1, x);     /* 9.9999999 became 10.000000 */
     snprintf(out->text, sizeof out->text, "%.8s", text);
 }
 
@@ -208,7 +215,7 @@ static int put_onset(double seconds, char *out, size_t size)
     return n;
 }
 
-static shn_status add_list(output *o, double onset, double duration, const char *text, shn_error *err)
+static shn_status add_list_to(output *o, shn_bytes *lists, double onset, double duration, const char *text, shn_error *err)
 {
     char list[TAL_MAX], words[512], number[TIME_MAX];
     adu_line(words, sizeof words, text);
@@ -220,7 +227,12 @@ static shn_status add_list(output *o, double onset, double duration, const char 
     }
     n += snprintf(list + n, sizeof list - (size_t)n, "\x14%s\x14", words);
     if ((size_t)n + 1 > o->longest) o->longest = (size_t)n + 1;
-    return shn_bytes_add(&o->lists, list, (size_t)n + 1, err);
+    return shn_bytes_add(lists, list, (size_t)n + 1, err);
+}
+
+static shn_status add_list(output *o, double onset, double duration, const char *text, shn_error *err)
+{
+    return add_list_to(o, &o->lists, onset, duration, text, err);
 }
 
 /** A statement at its own time, where it is one that our reader made of an annotation: "+12.5 s: text", "+12.5 s (3 s): text". */
@@ -283,7 +295,8 @@ static shn_status collect_lists(output *o, shn_error *err)
     }
     for (size_t i = 0; i < shn_record_n_statements(o->rec) && st == SHN_OK; i++) st = add_statement(o, shn_record_statement(o->rec, i), err);
     for (size_t lead = 0; lead <= o->n_leads && o->report.n_gaps && st == SHN_OK; lead++) st = add_gaps(o, lead, err);
-    if (st == SHN_OK && o->report.n_padding) st = add_list(o, (double)o->n_samples * o->record_seconds / (double)o->per_record, 0, SHN_EDF_ENDS, err);
+    if (st == SHN_OK && o->report.n_padding) 
+        st = add_list_to(o, &o->ends, (double)o->n_samples * o->record_seconds / (double)o->per_record, 0, SHN_EDF_ENDS, err);
     return st;
 }
 
@@ -391,6 +404,10 @@ static void put_lists(const output *o, size_t record, size_t *at, uint8_t *out)
     memset(out, 0, o->list_bytes);
     put_onset((double)record * o->record_seconds, number, sizeof number);
     size_t n = (size_t)sprintf((char *)out, "+%s\x14\x14", number) + 1;
+    if (record + 1 == o->n_records && o->ends.n) {
+        memcpy(out + n, o->ends.bytes, o->ends.n);
+        n += o->ends.n;
+    }
     while (*at < o->lists.n) {
         const size_t length = strlen((const char *)o->lists.bytes + *at) + 1;
         if (n + length > o->list_bytes) break;
@@ -420,7 +437,7 @@ static shn_status write_file(output *o, const char *path, shn_error *err)
     shn_writer   w = { 0 };
     size_t       at = 0;
     /* a data record leaves less than the longest list unused, so all of them fit */
-    o->list_bytes = (TIME_MAX + o->longest + o->lists.n / o->n_records + 2) / 2 * 2;
+    o->list_bytes = (TIME_MAX + o->ends.n + o->longest + o->lists.n / o->n_records + 2) / 2 * 2;
     const size_t sample_bytes = 2 * o->n_leads * o->per_record, record_bytes = sample_bytes + o->list_bytes;
     if (record_bytes > RECORD_BYTES_MAX)
         return shn_fail(err, SHN_RANGE, SHN_REASON_LIMIT, "edf.write", "a data record of %zu bytes, at most %zu: too many gaps or statements", record_bytes, RECORD_BYTES_MAX);
@@ -455,6 +472,7 @@ shn_status shn_edf_write(const shn_record *rec, const char *path, const shn_conv
     if (st == SHN_OK) st = write_file(&o, path, err);
     if (st == SHN_OK && report) *report = o.report;
     shn_bytes_free(&o.lists);
+    shn_bytes_free(&o.ends);
     free(o.columns);
     return st;
 }
