@@ -78,7 +78,7 @@ static int header_names(const char *header, const char *file)
     int         named = 0;
     if (shn_file_read(header, SHN_WFDB_HEADER_MAX, &bytes, &n, NULL) != SHN_OK) return 0;
     if (wfdb_header_parse(bytes, n, &h, NULL) == SHN_OK)
-        for (size_t i = 0; i < h.n_signals; i++) named |= strcmp(h.signals[i].file, file) == 0;
+        for (size_t i = 0; h.signals && i < h.n_signals; i++) named |= strcmp(h.signals[i].file, file) == 0;
     wfdb_header_free(&h);
     free(bytes);
     return named;

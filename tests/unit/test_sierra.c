@@ -99,7 +99,7 @@ static void calibration_tail(void **state)
     shn_record  *rec;
     assert_ok(read_text(sierra, m.text, m.n, &rec));
     has_leads(rec, 2000, 5);
-    assert_true(noted(rec, SHN_REASON_EXCLUDED, "2000 to 2199"));
+    assert_true(noted(rec, SHN_REASON_NONE, "2000 to 2199"));
     parts_equal_whole(sierra, m.text, m.n, rec);
     shn_record_free(rec);
     made_free(&m);
@@ -108,7 +108,7 @@ static void calibration_tail(void **state)
     m = document(2000, 1, &words);
     assert_ok(read_text(sierra, m.text, m.n, &rec));
     has_leads(rec, 2200, 2.5);
-    assert_false(noted(rec, SHN_REASON_EXCLUDED, ""));
+    assert_false(noted(rec, SHN_REASON_NONE, ""));
     shn_record_free(rec);
     made_free(&m);
     words.resolution = "5";
