@@ -240,7 +240,7 @@ static void test_what_is_known_goes_along(void **state)
             assert_ok(shn_record_add_label(rec, "426783006", &err));
             assert_ok(shn_record_add_measurement(rec, "qrs_duration", 98, "ms", &err));
             snprintf(path, sizeof path, "%s/d%d%s", folder, keep, endings[to]);
-            char name[8];
+            char name[16];
             snprintf(name, sizeof name, "d%d", keep);
             if (to == W) assert_ok(shn_wfdb_write(rec, folder, name, &options, NULL, &err));
             else if (to == E) assert_ok(shn_edf_write(rec, path, &options, NULL, &err));
