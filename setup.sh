@@ -7,12 +7,15 @@ packages=(
   gcc g++ cmake ninja-build pkg-config
   libdnnl-dev             # oneDNN: convolutions
   libhdf5-dev             # cohort files
+  libmatio-dev            # MATLAB ECGs
   libjansson-dev          # JSON
   libyaml-dev             # mapping and configuration files
   libssl-dev              # SHA-256
   libutf8proc-dev         # Unicode normalisation of label texts
   libcurl4-openssl-dev    # shinden fetch
   libcairo2-dev libpango1.0-dev fonts-ipafont-gothic # ECG paper with Japanese text
+  libxml2-dev             # ECG files in XML
+  libflac-dev             # WFDB signal files in FLAC
   libcmocka-dev           # unit tests
 )
 for argument in "$@"; do

@@ -30,6 +30,7 @@ typedef struct shn_eval_options {
     uint64_t    permute_labels;     /**< 0; else the seed of a shuffle of the split's labels between patients: a control that must find chance */
     int         controls;           /**< 1: label frequency, random encoder + linear probe */
     unsigned    n_threads;          /**< 0: one per core */
+    const shn_cohort *home;         /**< NULL; else the cohort the model was trained on: `c` is another institution, compared at shared parents (docs/metrics.md) */
     shn_watcher watcher;
 } shn_eval_options;
 void shn_eval_defaults(shn_eval_options *options);

@@ -60,4 +60,16 @@ void shn_h5_texts_free(shn_h5_texts *texts);
 SHN_NODISCARD shn_status shn_h5_layout(const char *path, shn_h5_field *fields, size_t n_fields, shn_h5_texts *attributes,
                                        shn_error *err);
 
+/**
+ * Numbers of a data set in any layout (chunked, compressed), for files that others made: libhdf5 decodes them, within these limits.
+ * shn_h5_shape: sides of a numeric data set of this rank. shn_h5_slab: count[] elements from start[] on, converted to F32 or I32/U32/I16/U8 of `type`.
+ * @param out  [product of count] elements, owned by the caller
+ * Errors  SHN_IO; SHN_FORMAT not HDF5, no such data set, another rank, no numbers, or libhdf5 refuses (in its words); SHN_RANGE beyond the sides
+ */
+SHN_NODISCARD shn_status shn_h5_shape(const char *path, const char *name, size_t rank, size_t *shape, shn_error *err);
+SHN_NODISCARD shn_status shn_h5_slab(const char *path, const char *name, size_t rank, const size_t *start, const size_t *count, shn_h5_type type, void *out,
+                                     shn_error *err);
+/** One row of a vector of whole numbers, such as a list of ids. */
+SHN_NODISCARD shn_status shn_h5_integer(const char *path, const char *name, size_t row, int64_t *out, shn_error *err);
+
 #endif

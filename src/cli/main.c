@@ -9,12 +9,14 @@
     X(fetch, "download a slice of PTB-XL, resumable and checked")               \
     X(import, "pack labelled ECG collections into one cohort file")             \
     X(check, "what ECG files are, and what about them gives reason to doubt")   \
+    X(convert, "any ECG file as WFDB, EDF+ or CSV, integers kept; or a cohort")  \
     X(deidentify, "ECG files without names, ids and dates, samples untouched")  \
     X(labels, "list, search and check findings; map a source's labels to them") \
     X(text, "tokens, encode: texts as a language model sees them")              \
     X(simulate, "12-lead ECGs with known truth, for cohorts without data")      \
     X(train, "learn a model from a cohort")                                     \
     X(eval, "score a model on a cohort's split, with intervals and controls")   \
+    X(experiment, "a grid of trainings from one config, and verdicts on claims") \
     X(predict, "findings of ECG files, in Japanese and English")                \
     X(embed, "ECG vectors of files or a cohort, as NPY or safetensors")         \
     X(plot, "an ECG on paper: PNG, SVG or PDF")                                 \
@@ -39,7 +41,7 @@ static void print_help(FILE *out)
 {
     fprintf(out, "shinden " SHINDEN_VERSION ": 12-lead ECGs and the words for them in one space\n"
                  "Research software, not a medical device.\n\nusage: shinden VERB [...]; each verb has --help\n\n");
-    for (const verb *v = verbs; v->name; v++) fprintf(out, "  %-9s %s\n", v->name, v->text);
+    for (const verb *v = verbs; v->name; v++) fprintf(out, "  %-10s %s\n", v->name, v->text);
 }
 
 int main(int argc, char **argv)

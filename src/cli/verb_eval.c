@@ -14,7 +14,7 @@
 enum { BATCH = 64 };
 
 typedef struct arguments {
-    const char      *model, *cohort, *csv, *html;
+    const char      *model, *cohort, *home, *csv, *html;
     shn_eval_options eval;
     int              json;
 } arguments;
@@ -27,6 +27,8 @@ static void help(void)
          "  same records (read-out, thresholds, calibration) is cross-fitted, and the output says so.\n\n"
          "  --split NAME     a split of the cohort; all: every record\n"
          "  --readout NAME   class, class-prior, marginal (logit for bce); without it the one that was best on validation data\n"
+         "  --home COHORT    the cohort the model was trained on: COHORT.h5 is another institution's. Labels of both are closed upward and compared at\n"
+         "                   the lowest shared finding or parent; thresholds come from the home cohort's val\n"
          "  --json           the whole result (docs/json.md) instead of the table\n"
          "  --csv FILE       one line per finding;  --html FILE  a page\n"
          "  --bootstrap N    resamples, 1000; 0: no intervals\n"
@@ -42,7 +44,7 @@ static int parse(int argc, char **argv, arguments *a)
         { "split", required_argument, NULL, 's' },     { "readout", required_argument, NULL, 'r' }, { "json", no_argument, NULL, 'j' },
         { "csv", required_argument, NULL, 'c' },       { "html", required_argument, NULL, 'p' },    { "bootstrap", required_argument, NULL, 'b' },
         { "seed", required_argument, NULL, 'e' },      { "threads", required_argument, NULL, 't' }, { "no-controls", no_argument, NULL, 'n' },
-        { "permute-labels", required_argument, NULL, 'P' },
+        { "permute-labels", required_argument, NULL, 'P' }, { "home", required_argument, NULL, 'H' },
         { "help", no_argument, NULL, 'h' },            { NULL, 0, NULL, 0 },
     };
     uint64_t v;
@@ -69,6 +71,7 @@ static int parse(int argc, char **argv, arguments *a)
             if (!cli_count("eval", "--threads", optarg, 1, 256, &v)) return 1 + CLI_USAGE;
             a->eval.n_threads = (unsigned)v;
             break;
+        case 'H': a->home = optarg; break;
         case 'n': a->eval.controls = 0; break;
         case 'P':
             if (!cli_count("eval", "--permute-labels", optarg, 1, UINT64_MAX / 4, &a->eval.permute_labels)) return 1 + CLI_USAGE;
@@ -127,12 +130,14 @@ int verb_eval(int argc, char **argv)
     shn_engine_options options;
     shn_model  *m = NULL;
     shn_engine *eng = NULL;
-    shn_cohort *c = NULL;
+    shn_cohort *c = NULL, *home = NULL;
     char       *json = NULL, *text = NULL;
     shn_engine_defaults(&options);
     options.n_threads = a.eval.n_threads;
     shn_status st = shn_model_read(a.model, &m, &err);
     if (st == SHN_OK) st = shn_cohort_open(a.cohort, &c, &err);
+    if (st == SHN_OK && a.home) st = shn_cohort_open(a.home, &home, &err);
+    a.eval.home = home;
     if (st == SHN_OK) st = shn_model_engine(m, BATCH, &options, &eng, &err);
     if (st == SHN_OK) st = shn_eval(m, eng, c, &a.eval, &json, &err);
     cli_progress_end();
@@ -144,6 +149,7 @@ int verb_eval(int argc, char **argv)
     free(json);
     shn_engine_free(eng);
     shn_cohort_close(c);
+    shn_cohort_close(home);
     shn_model_free(m);
     return st == SHN_OK ? CLI_DONE : cli_fail("eval", &err);
 }

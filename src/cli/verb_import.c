@@ -13,11 +13,12 @@
 cli_verb verb_import;
 
 static const char help[] =
-    "usage: shinden import --preset NAME DIR [--preset NAME DIR ...] [--map FILE.yaml [DIR] ...] -o COHORT.h5 [options]\n\n"
+    "usage: shinden import [DIR ...] [--preset NAME DIR ...] [--map FILE.yaml [DIR] ...] -o COHORT.h5 [options]\n\n"
     "Packs labelled ECG collections into one cohort file, which training and evaluation read. Killed at any moment and run\n"
     "again with the same arguments, it goes on and ends with the same data. COHORT.h5.manifest.csv has a line for every\n"
     "record with what became of it and why.\n\n"
-    "  --preset NAME DIR     a known layout: ptbxl cinc2021 ludb brugada code15 ptbxl-original challenge\n"
+    "  DIR                   ECG files of any format, mixed or not, without a table: labels only where the files carry codes\n"
+    "  --preset NAME DIR     a known layout: ptbxl cinc2021 ludb brugada code15 ptbxl-original challenge files\n"
     "  --map FILE.yaml [DIR] a layout of your own (docs/mapping.md); DIR is the mapping's folder unless given\n"
     "  -o COHORT.h5          where to\n"
     "  --fs HZ               resample all records to this rate; without it all must have the same\n"
@@ -114,13 +115,18 @@ static int parse(request *r, int argc, char **argv)
         { "help", 0, NULL, O_HELP },          { NULL, 0, NULL, 0 } };
     int option;
     opterr = 0;
-    optind = 1;
-    while ((option = getopt_long(argc, argv, "+o:", flags, NULL)) != -1) {
+    optind = 0;                                 /* GNU: forget what an earlier reading of a command line left (shinden convert calls this verb) */
+    while (optind < argc) {
+        if ((option = getopt_long(argc, argv, "+o:", flags, NULL)) == -1) {
+            if (optind == argc) break;
+            const int code = add_collection(r, "files", NULL, argv[optind++]);
+            if (code != CLI_DONE) return code;
+            continue;
+        }
         const int code = take_option(r, option, argc, argv);
         if (code != CLI_DONE) return code;
     }
-    if (optind < argc) return cli_usage("import", "'%s' belongs to no flag; a folder follows --preset NAME or --map FILE", argv[optind]);
-    if (r->n == 0) return cli_usage("import", "name a collection with --preset or --map");
+    if (r->n == 0) return cli_usage("import", "name a folder, or a collection with --preset or --map");
     if (!r->out) return cli_usage("import", "name the cohort with -o");
     return CLI_DONE;
 }

@@ -155,6 +155,10 @@ static shn_status number_findings(shn_plan *p, uint8_t *ever, shn_error *err)
     p->column_of = shn_alloc(R, sizeof *p->column_of);
     p->finding_ids = shn_alloc(R, sizeof *p->finding_ids);
     if (!p->column || !p->column_of || !p->finding_ids) return shn_fail_nomem(err, "import.findings");
+    int some = 0, unlabelled = 1;
+    for (size_t r = 0; r < R; r++) some |= ever[r];
+    for (size_t c = 0; c < p->n_collections; c++) unlabelled &= p->collections[c]->map->unlabelled;
+    if (!some && unlabelled) memset(ever, 1, R);        /* a cohort needs findings: all that the registry has, known of no record */
     for (size_t r = 0; r < R; r++) {
         p->column_of[r] = ever[r] ? (int32_t)p->n_findings : -1;
         if (!ever[r]) continue;

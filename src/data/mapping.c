@@ -383,6 +383,7 @@ static void read_key(reader *r, const char *key, shn_yaml_node value)
     else if (strcmp(key, "sex_words") == 0) read_sex_words(r, value);
     else if (strcmp(key, "source_words") == 0) m->source_words = read_pairs(r, value, key);
     else if (strcmp(key, "leave_out") == 0) read_leave_out(r, value);
+    else if (strcmp(key, "unlabelled") == 0) m->unlabelled = read_flag(r, value, key);
     else if (strcmp(key, "raw_microvolts") == 0) m->raw_microvolts = read_flag(r, value, key);
     else if (strcmp(key, "verify_checksums") == 0) m->verify_checksums = read_flag(r, value, key);
     else if (strcmp(key, "version") == 0) {
@@ -410,7 +411,7 @@ shn_status shn_map_parse(const uint8_t *bytes, size_t n_bytes, shn_map **out, sh
 {
     static const char *const keys[] = { "version", "source", "source_words", "table", "tables", "separator", "path", "path_cut", "id", "patient",
                                         "age", "sex", "sex_words", "report", "acquired", "split", "fold", "folds", "labels", "rules", "known",
-                                        "leave_out", "raw_microvolts", "verify_checksums", NULL };
+                                        "leave_out", "unlabelled", "raw_microvolts", "verify_checksums", NULL };
     shn_yaml *y;
     *out = NULL;
     shn_status st = shn_yaml_open(bytes, n_bytes, &y, err);

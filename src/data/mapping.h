@@ -71,7 +71,7 @@ typedef struct shn_map {
     size_t         n_known_lists;
     struct { const char *source; shn_words beside; } *leave_out;    /**< sources left out where another takes part */
     size_t         n_leave_out;
-    int            raw_microvolts, verify_checksums;
+    int            raw_microvolts, verify_checksums, unlabelled;        /* unlabelled 1: that no record has a label is no mistake */
     char         **pool;                /**< every string above; freed together */
     void         **blocks;              /**< every array above */
     size_t         n_pool, pool_capacity, n_blocks, blocks_capacity;

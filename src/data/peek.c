@@ -37,7 +37,8 @@ static int read_header(const uint8_t *bytes, size_t n, shn_peek *out)
         out->n_samples = (size_t)h.n_samples;
         out->meta = *shn_record_meta_of(rec);
         shn_join_labels(rec, out->labels, sizeof out->labels);
-        for (size_t i = 0; i < h.n_signals; i++) known &= h.signals[i].per_frame <= 1;     /* else frames are not samples */
+        known &= h.n_segments == 0;             /* their own headers know how many samples a frame has */
+        for (size_t i = 0; h.signals && i < h.n_signals; i++) known &= h.signals[i].per_frame <= 1;     /* else frames are not samples */
     }
     shn_record_free(rec);
     wfdb_header_free(&h);

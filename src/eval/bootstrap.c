@@ -64,17 +64,21 @@ static double percentile(const double *sorted, size_t n, double share)
 static bootstrap_interval interval_of(const work *w, size_t column, double *sorted)
 {
     const bootstrap_plan *p = w->plan;
-    bootstrap_interval    out = { NAN, NAN, 0 };
-    size_t n = 0;
+    bootstrap_interval    out = { NAN, NAN, NAN, 0 };
+    size_t n = 0, below = 0, above = 0;
     for (uint32_t r = 0; r < p->n_resamples; r++) {
         const double v = w->value[r * p->width + column];
-        if (!isnan(v)) sorted[n++] = v;
+        if (isnan(v)) continue;
+        sorted[n++] = v;
+        below += v <= 0;
+        above += v >= 0;
     }
     out.n_undefined = p->n_resamples - (uint32_t)n;
     if (n == 0) return out;
     qsort(sorted, n, sizeof *sorted, by_value);
     out.low = percentile(sorted, n, 0.025);
     out.high = percentile(sorted, n, 0.975);
+    out.p = fmin(1, 2 * (double)((below < above ? below : above) + 1) / (double)(n + 1));
     return out;
 }
 

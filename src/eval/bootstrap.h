@@ -25,8 +25,11 @@ typedef struct bootstrap_plan {
 /** Values of one resample: value [width], NaN where undefined. Called by several threads at once, each with its own scratch. */
 typedef void bootstrap_fn(const void *context, uint32_t resample, const double *weight, double *scratch, double *value);
 
-/** 95 % percentile interval, linear between neighbours as numpy has it; NaN when every resample was undefined. */
-typedef struct bootstrap_interval { double low, high; uint32_t n_undefined; } bootstrap_interval;
+/**
+ * 95 % percentile interval, linear between neighbours as numpy has it; NaN when every resample was undefined. p: twice the smaller share of
+ * resamples at or beyond 0, (count + 1) / (n + 1) each side, at most 1: the two-sided bootstrap test of "the value is 0".
+ */
+typedef struct bootstrap_interval { double low, high, p; uint32_t n_undefined; } bootstrap_interval;
 
 /**
  * @param[out] out  [width]

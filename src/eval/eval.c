@@ -11,10 +11,9 @@
 
 #include "base/alloc.h"
 #include "base/fail.h"
-#include "data/permute.h"
+#include "eval/away.h"
 #include "eval/controls.h"
-#include "eval/decide.h"
-#include "eval/evalset.h"
+#include "eval/judged.h"
 #include "eval/rank.h"
 #include "eval/summary.h"
 #include "shinden/findings.h"
@@ -29,124 +28,17 @@ void shn_eval_defaults(shn_eval_options *options)
 /** Everything that the document is made from. */
 typedef struct run {
     const shn_eval_options *o;
-    evalset   set;
-    float    *scores[SHN_READOUT_COUNT];        /* [n][K]; only the read-outs that were computed */
-    double   *prevalence;                       /* [K] in training */
-    uint8_t  *specific;                         /* [K] */
-    uint8_t  *fold;                             /* [n] */
-    int       overlaps, can_cross_fit;
-    decisions decided;
-    summary   result;
-    json_t   *controls;
-    size_t    n_in_train;                       /* evaluated records of the cohort's split `train` */
-    char      fitted_on[384];
+    judged   j;
+    summary  result;
+    json_t  *controls;
+    size_t   n_in_train;                        /* evaluated records of the cohort's split `train` */
 } run;
 
 static void run_close(run *r)
 {
-    for (int i = 0; i < SHN_READOUT_COUNT; i++) free(r->scores[i]);
-    free(r->prevalence);
-    free(r->specific);
-    free(r->fold);
-    decisions_free(&r->decided);
+    judged_close(&r->j);
     summary_free(&r->result);
     json_decref(r->controls);
-    evalset_close(&r->set);
-}
-
-/** How many of the evaluated records the model was fitted on; a list that cannot be read is an error, it would pass off fitted numbers as honest. */
-static shn_status count_overlap(const evalset *s, size_t *n_fitted, shn_error *err)
-{
-    json_t *list = json_loads(s->model->fitted_records && *s->model->fitted_records ? s->model->fitted_records : "[]", 0, NULL);
-    if (!json_is_array(list)) {
-        json_decref(list);
-        return shn_fail(err, SHN_FORMAT, SHN_REASON_BAD_VALUE, "eval", "the model's list of records that it was fitted on is damaged; train it again");
-    }
-    json_t *seen = json_object();
-    size_t  i;
-    json_t *value;
-    int     ok = seen != NULL;
-    *n_fitted = 0;
-    json_array_foreach(list, i, value)
-        if (ok && json_is_string(value)) ok = json_object_set(seen, json_string_value(value), json_true()) == 0;
-    for (i = 0; ok && i < s->n; i++) {
-        char hex[17];
-        ok = evalset_record_hash(s->cohort, s->rows[i], hex);
-        *n_fitted += ok && json_object_get(seen, hex) != NULL;
-    }
-    json_decref(list);
-    json_decref(seen);
-    return ok ? SHN_OK : shn_fail_nomem(err, "eval");
-}
-
-static shn_status score_readout(run *r, shn_readout readout, shn_error *err)
-{
-    const evalset *s = &r->set;
-    r->scores[readout] = shn_alloc(s->n * s->K, sizeof(float));
-    if (!r->scores[readout]) return shn_fail_nomem(err, "eval");
-    return shn_readout_scores(s->model, readout, s->z, s->n, r->scores[readout], err);
-}
-
-/** Cross-fitted decisions: over the forced read-out, or over all that apply. */
-static shn_status decide_cross(run *r, shn_readout forced, shn_error *err)
-{
-    const evalset *s = &r->set;
-    shn_readout candidates[SHN_READOUT_COUNT];
-    float      *scores[SHN_READOUT_COUNT];
-    size_t      n = 0;
-    shn_status  st = SHN_OK;
-    for (int i = 0; i < SHN_READOUT_COUNT && st == SHN_OK; i++) {
-        if (!(s->model->readouts >> i & 1) || (forced != SHN_READOUT_COUNT && forced != (shn_readout)i)) continue;
-        st = score_readout(r, (shn_readout)i, err);
-        candidates[n] = (shn_readout)i;
-        scores[n++] = r->scores[i];
-    }
-    if (st == SHN_OK)
-        st = decide_cross_fitted(candidates, scores, n, s->label, s->known, r->fold, s->n, s->K, r->prevalence, &r->decided, err);
-    if (st == SHN_OK)
-        snprintf(r->fitted_on, sizeof r->fitted_on, "cross-fitted on these records, %d folds by patient: %sthresholds, calibration%s", DECIDE_FOLDS,
-                 forced == SHN_READOUT_COUNT && n > 1 ? "read-out, " : "", r->decided.mixed_readouts ? " (the folds chose different read-outs)" : "");
-    return st;
-}
-
-static shn_status decide_fixed(run *r, shn_readout readout, shn_error *err)
-{
-    const shn_model *m = r->set.model;
-    shn_status st = score_readout(r, readout, err);
-    if (st == SHN_OK) st = decide_with(&m->calibration[readout], r->scores[readout], r->set.n, m->K, &r->decided, err);
-    r->decided.readout = readout;
-    snprintf(r->fitted_on, sizeof r->fitted_on, "%.300s%s", m->calibration[readout].fitted ? (m->fitted_on ? m->fitted_on : "") : "nothing: the plain logistic and 0.5",
-             r->overlaps ? " (these records among them, too few patients to cross-fit: optimistic)" : "");
-    return st;
-}
-
-static shn_status decide(run *r, shn_error *err)
-{
-    const shn_model *m = r->set.model;
-    const shn_readout forced = r->o->readout;
-    if (forced != SHN_READOUT_COUNT && !(m->readouts >> forced & 1))
-        return shn_fail(err, SHN_MISMATCH, SHN_REASON_MODEL_MISMATCH, "eval", "the read-out '%s' does not apply to a '%s' model",
-                        shn_readout_name(forced), m->loss);
-    size_t n_fitted = 0;
-    const shn_status st = count_overlap(&r->set, &n_fitted, err);
-    if (st != SHN_OK) return st;
-    r->overlaps = n_fitted > 0;
-    const int folded = decide_folds(r->set.patient, r->set.n, r->set.n_patients, r->o->seed, r->fold);
-    if (folded < 0) return shn_fail_nomem(err, "eval");
-    r->can_cross_fit = folded;
-    if (r->overlaps && r->can_cross_fit) return decide_cross(r, forced, err);
-    return decide_fixed(r, forced == SHN_READOUT_COUNT ? m->readout_default : forced, err);
-}
-
-static summary_input input_of(const run *r, const decisions *d)
-{
-    const evalset *s = &r->set;
-    return (summary_input){ .n = s->n, .K = s->K, .score = d->score, .probability = d->probability, .uncalibrated = d->uncalibrated,
-                            .label = s->label, .known = s->known, .at_05 = d->at_05, .at_f1 = d->at_f1, .at_f1_macro = d->at_f1_macro,
-                            .at_f1_sample = d->at_f1_sample, .at_jaccard = d->at_jaccard,
-                            .at_label = d->at_label, .at_prevalence = d->at_prevalence, .patient = s->patient, .n_patients = s->n_patients,
-                            .n_pos_train = s->model->n_pos, .specific = r->specific, .n_bootstrap = r->o->n_bootstrap, .seed = r->o->seed,
-                            .n_threads = r->o->n_threads };
 }
 
 /* ---- JSON ---- */
@@ -226,24 +118,36 @@ static int in_training_sets(const shn_model *m, size_t k)
     return 0;
 }
 
+/** What a column is called: a finding of the model, or a node of the registry where another institution is compared. */
+typedef struct column_name { const char *id, *codes, *en, *ja, *pairs; unsigned flags; uint32_t n_pos_train; } column_name;
+
+static column_name name_of(const judged *j, size_t k)
+{
+    const shn_model *m = j->set.model;
+    if (!j->nodes) return (column_name){ m->finding_id[k], m->codes[k] ? m->codes[k] : "", m->name_en[k], m->name_ja[k], NULL, m->flags[k], m->n_pos[k] };
+    const shn_finding *f = shn_registry_at(j->nodes->registry, j->nodes->node[k]);
+    return (column_name){ f->id, "", f->name_en, f->name_ja, j->nodes->pairs[k], f->flags, j->node_n_pos[k] };
+}
+
 static json_t *finding_json(const run *r, size_t k, const double *top1, const double *top5)
 {
-    const evalset   *s = &r->set;
-    const shn_model *m = s->model;
-    const confusion  c = confusion_of(s, r->decided.at_label, k);
-    const shn_calibration *fit = &m->calibration[r->decided.readout];
-    json_t *f = json_pack("{s:o, s:o, s:o, s:o, s:i, s:i}", "id", text_json(m->finding_id[k]), "codes", codes_json(m->codes[k] ? m->codes[k] : ""),
-                          "name_en", text_json(m->name_en[k]), "name_ja", text_json(m->name_ja[k]), "n_pos", (int)(c.tp + c.fn), "n_known",
-                          (int)(c.tp + c.fn + c.fp + c.tn));
-    json_object_set_new(f, "n_pos_train", json_integer(m->n_pos[k]));
-    json_object_set_new(f, "ubiquitous", json_boolean(m->flags[k] & SHN_FINDING_UBIQUITOUS));
-    json_object_set_new(f, "urgent", json_boolean(m->flags[k] & SHN_FINDING_URGENT));
-    json_object_set_new(f, "fallback", json_boolean(r->decided.readout == SHN_READOUT_MARGINAL && !in_training_sets(m, k)));
+    const evalset    *s = &r->j.set;
+    const shn_model  *m = s->model;
+    const column_name name = name_of(&r->j, k);
+    const confusion   c = confusion_of(s, r->j.decided.at_label, k);
+    const shn_calibration *fit = &m->calibration[r->j.decided.readout];
+    json_t *f = json_pack("{s:o, s:o, s:o, s:o, s:i, s:i}", "id", text_json(name.id), "codes", codes_json(name.codes), "name_en", text_json(name.en), "name_ja",
+                          text_json(name.ja), "n_pos", (int)(c.tp + c.fn), "n_known", (int)(c.tp + c.fn + c.fp + c.tn));
+    if (name.pairs) json_object_set_new(f, "compared", text_json(name.pairs));
+    json_object_set_new(f, "n_pos_train", json_integer(name.n_pos_train));
+    json_object_set_new(f, "ubiquitous", json_boolean(name.flags & SHN_FINDING_UBIQUITOUS));
+    json_object_set_new(f, "urgent", json_boolean(name.flags & SHN_FINDING_URGENT));
+    json_object_set_new(f, "fallback", json_boolean(!r->j.nodes && r->j.decided.readout == SHN_READOUT_MARGINAL && !in_training_sets(m, k)));
     json_object_set_new(f, "auroc", number(r->result.auroc[k].value));
     json_object_set_new(f, "auroc_low", number(r->result.auroc[k].low));
     json_object_set_new(f, "auroc_high", number(r->result.auroc[k].high));
     json_object_set_new(f, "auprc", number(r->result.auprc[k].value));
-    json_object_set_new(f, "threshold", number(fit->fitted ? fit->threshold[k] : 0.5));
+    json_object_set_new(f, "threshold", r->j.nodes ? json_null() : number(fit->fitted ? fit->threshold[k] : 0.5));
     json_object_set_new(f, "sensitivity", share(c.tp, c.fn));
     json_object_set_new(f, "specificity", share(c.tn, c.fp));
     json_object_set_new(f, "ppv", share(c.tp, c.fp));
@@ -255,9 +159,9 @@ static json_t *finding_json(const run *r, size_t k, const double *top1, const do
 
 static shn_status per_label_json(const run *r, json_t **out, shn_error *err)
 {
-    const evalset *s = &r->set;
+    const evalset *s = &r->j.set;
     double *top1 = shn_alloc(s->K, sizeof *top1), *top5 = shn_alloc(s->K, sizeof *top5);
-    const shn_scored view = { r->decided.score, s->label, s->known, s->n, s->K };
+    const shn_scored view = { r->j.decided.score, s->label, s->known, s->n, s->K };
     if (top1 && top5) {
         shn_top_k_per_finding(&view, 1, top1);
         shn_top_k_per_finding(&view, 5, top5);
@@ -272,16 +176,16 @@ static shn_status per_label_json(const run *r, json_t **out, shn_error *err)
 /** Urgent findings that are there and were not called, by record. */
 static json_t *missed_json(const run *r)
 {
-    const evalset   *s = &r->set;
-    const shn_model *m = s->model;
+    const evalset *s = &r->j.set;
     json_t *list = json_array();
     for (size_t i = 0; i < s->n; i++)
         for (size_t k = 0; k < s->K; k++) {
-            const size_t at = i * s->K + k;
-            if (!(m->flags[k] & SHN_FINDING_URGENT) || !s->known[at] || !s->label[at] || r->decided.at_label[at] > 0.5f) continue;
+            const size_t      at = i * s->K + k;
+            const column_name name = name_of(&r->j, k);
+            if (!(name.flags & SHN_FINDING_URGENT) || !s->known[at] || !s->label[at] || r->j.decided.at_label[at] > 0.5f) continue;
             json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:o}", "record", text_json(shn_cohort_id(s->cohort, s->rows[i])), "source",
-                                                  text_json(shn_cohort_source(s->cohort, s->rows[i])), "id", text_json(m->finding_id[k]), "probability",
-                                                  number(r->decided.probability[at])));
+                                                  text_json(shn_cohort_source(s->cohort, s->rows[i])), "id", text_json(name.id), "probability",
+                                                  number(r->j.decided.probability[at])));
         }
     return list;
 }
@@ -289,8 +193,8 @@ static json_t *missed_json(const run *r)
 /** Accuracy against the number of candidates: a hit if any true finding is among the first k. */
 static shn_status curve_json(const run *r, json_t **out, shn_error *err)
 {
-    const evalset   *s = &r->set;
-    const shn_scored view = { r->decided.score, s->label, s->known, s->n, s->K };
+    const evalset   *s = &r->j.set;
+    const shn_scored view = { r->j.decided.score, s->label, s->known, s->n, s->K };
     const size_t     longest = s->K < CURVE_MAX ? s->K : CURVE_MAX;
     uint8_t *hit = shn_alloc(s->n, 1);
     *out = hit ? json_array() : NULL;
@@ -298,7 +202,7 @@ static shn_status curve_json(const run *r, json_t **out, shn_error *err)
         double share[2];
         for (int specific = 0; specific < 2; specific++) {
             size_t n = 0, hits = 0;
-            shn_top_k_records(&view, k, specific ? r->specific : NULL, hit, NULL);
+            shn_top_k_records(&view, k, specific ? r->j.specific : NULL, hit, NULL);
             for (size_t i = 0; i < s->n; i++) {
                 n += hit[i] != 2;
                 hits += hit[i] == 1;
@@ -316,16 +220,16 @@ static shn_status curve_json(const run *r, json_t **out, shn_error *err)
 /** One control, judged as the model is; thresholds and calibration cross-fitted on these records where that is possible. */
 static shn_status add_control(run *r, const char *name, const char *what, float *score, shn_error *err)
 {
-    const evalset *s = &r->set;
+    const evalset *s = &r->j.set;
     const shn_readout none = SHN_READOUT_LOGIT;
     const shn_calibration unfitted = { 0 };
     decisions  d;
     summary    result;
-    shn_status st = r->can_cross_fit
-        ? decide_cross_fitted(&none, &score, 1, s->label, s->known, r->fold, s->n, s->K, r->prevalence, &d, err)
+    shn_status st = r->j.can_cross_fit
+        ? decide_cross_fitted(&none, &score, 1, s->label, s->known, r->j.fold, s->n, s->K, r->j.prevalence, &d, err)
         : decide_with(&unfitted, score, s->n, s->K, &d, err);
     if (st != SHN_OK) return st;
-    const summary_input in = input_of(r, &d);
+    const summary_input in = judged_input(&r->j, &d);
     st = summary_make(&in, &r->o->watcher, &result, err);
     if (st == SHN_OK) {
         json_t *metrics = metrics_json(&result);
@@ -339,7 +243,7 @@ static shn_status add_control(run *r, const char *name, const char *what, float 
 
 static shn_status make_controls(run *r, shn_error *err)
 {
-    const evalset     *s = &r->set;
+    const evalset     *s = &r->j.set;
     shn_engine_options engine;
     char               what[256];
     double             penalty = 0;
@@ -373,7 +277,7 @@ static shn_status make_controls(run *r, shn_error *err)
 
 static shn_status write_document(const run *r, char **json, shn_error *err)
 {
-    const evalset *s = &r->set;
+    const evalset *s = &r->j.set;
     json_t    *labels = NULL, *curve = NULL;
     shn_status st = per_label_json(r, &labels, err);
     if (st == SHN_OK) st = curve_json(r, &curve, err);
@@ -383,7 +287,7 @@ static shn_status write_document(const run *r, char **json, shn_error *err)
     }
     json_t *doc = json_pack("{s:i, s:b, s:o, s:o, s:o, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:I}", "schema_version", EVAL_SCHEMA, "research_use_only", 1,
                             "loss", text_json(s->model->loss), "cohort", text_json(shn_cohort_path(s->cohort)), "split", text_json(r->o->split),
-                            "readout", shn_readout_name(r->decided.readout), "fitted_on", text_json(r->fitted_on), "n_records", (json_int_t)s->n,
+                            "readout", shn_readout_name(r->j.decided.readout), "fitted_on", text_json(r->j.fitted_on), "n_records", (json_int_t)s->n,
                             "n_patients", (json_int_t)s->n_patients, "n_records_in_train", (json_int_t)r->n_in_train, "n_findings_shared",
                             (json_int_t)s->n_shared, "n_findings_cohort_only", (json_int_t)s->n_cohort_only, "n_findings_model_only",
                             (json_int_t)(s->K - s->n_shared));
@@ -392,6 +296,7 @@ static shn_status write_document(const run *r, char **json, shn_error *err)
         json_decref(labels);
         return shn_fail_nomem(err, "eval");
     }
+    if (r->o->home) json_object_set_new(doc, "home", text_json(shn_cohort_path(r->o->home)));
     json_object_set_new(doc, "n_bootstrap", json_integer(r->o->n_bootstrap));
     json_object_set_new(doc, "seed", json_integer((json_int_t)r->o->seed));
     json_object_set_new(doc, "permuted_labels", json_integer((json_int_t)r->o->permute_labels));
@@ -406,35 +311,20 @@ static shn_status write_document(const run *r, char **json, shn_error *err)
     return *json ? SHN_OK : shn_fail_nomem(err, "eval");
 }
 
-static shn_status prepare(run *r, const shn_model *m, shn_error *err)
-{
-    r->prevalence = shn_alloc(m->K, sizeof *r->prevalence);
-    r->specific = shn_alloc(m->K, 1);
-    r->fold = shn_alloc(r->set.n, 1);
-    r->controls = json_object();
-    if (!r->prevalence || !r->specific || !r->fold || !r->controls) return shn_fail_nomem(err, "eval");
-    for (size_t k = 0; k < m->K; k++) {
-        r->prevalence[k] = m->n_known[k] ? (double)m->n_pos[k] / m->n_known[k] : 0;
-        r->specific[k] = !(m->flags[k] & SHN_FINDING_UBIQUITOUS);
-    }
-    for (size_t i = 0; i < r->set.n; i++) r->n_in_train += strcmp(shn_cohort_split(r->set.cohort, r->set.rows[i]), "train") == 0;
-    return SHN_OK;
-}
-
 shn_status shn_eval(const shn_model *m, shn_engine *eng, const shn_cohort *c, const shn_eval_options *options, char **json, shn_error *err)
 {
-    run r = { .o = options };
+    run r = { .o = options, .controls = json_object() };
     *json = NULL;
-    shn_status st = evalset_open(m, eng, c, options->split, &options->watcher, &r.set, err);
-    if (st == SHN_OK && options->permute_labels)
-        st = shn_permute_labels(r.set.label, r.set.known, r.set.patient, r.set.n, r.set.n_patients, r.set.K, options->permute_labels, err);
-    if (st == SHN_OK) st = prepare(&r, m, err);
-    if (st == SHN_OK) st = decide(&r, err);
+    shn_status st = r.controls ? (options->home ? judged_open_away(m, eng, c, options->home, options, &r.j, err) : judged_open(m, eng, c, options, &r.j, err))
+                               : shn_fail_nomem(err, "eval");
+    for (size_t i = 0; i < r.j.set.n; i++) r.n_in_train += strcmp(shn_cohort_split(c, r.j.set.rows[i]), "train") == 0;
     if (st == SHN_OK) {
-        const summary_input in = input_of(&r, &r.decided);
+        const summary_input in = judged_input(&r.j, &r.j.decided);
         st = summary_make(&in, &options->watcher, &r.result, err);
     }
-    if (st == SHN_OK && options->controls) st = make_controls(&r, err);
+    if (st == SHN_OK && options->controls && options->home)
+        json_object_set_new(r.controls, "skipped", json_string("controls are not made where another institution is compared at shared parents"));
+    else if (st == SHN_OK && options->controls) st = make_controls(&r, err);
     if (st == SHN_OK) st = write_document(&r, json, err);
     run_close(&r);
     return st;

@@ -20,7 +20,8 @@ static void add_seed(const pair *p, size_t s, double times, const double *weight
     const size_t K = p->a[s].in->K;
     double *a = scratch, *b = scratch + METRIC_COUNT, *columns = scratch + 2 * METRIC_COUNT;
     weighted_metrics(&p->a[s], weight, a, columns, columns + K);
-    weighted_metrics(&p->b[s], weight, b, columns, columns + K);
+    if (p->b) weighted_metrics(&p->b[s], weight, b, columns, columns + K);
+    else memset(b, 0, METRIC_COUNT * sizeof *b);
     for (int j = 0; j < METRIC_COUNT; j++) value[j] += times / (double)p->n_seeds * (a[j] - b[j]);      /* NaN stays NaN */
 }
 
@@ -55,7 +56,7 @@ static shn_status prepare_all(const summary_input *in, const summary_input *firs
     return st;
 }
 
-static shn_status difference(const pair *p, const shn_watcher *watcher, summary_value *out, shn_error *err)
+static shn_status difference(const pair *p, const shn_watcher *watcher, paired_value *out, shn_error *err)
 {
     const summary_input *in = p->a[0].in;
     const bootstrap_plan plan = { .patient = in->patient, .n = in->n, .n_patients = in->n_patients, .n_resamples = in->n_bootstrap,
@@ -72,14 +73,15 @@ static shn_status difference(const pair *p, const shn_watcher *watcher, summary_
     }
     for (int j = 0; j < METRIC_COUNT && st == SHN_OK; j++) {
         const int defined = !isnan(point[j]);
-        out[j] = (summary_value){ point[j], defined ? spread[j].low : NAN, defined ? spread[j].high : NAN, spread[j].n_undefined };
+        out[j].v = (summary_value){ point[j], defined ? spread[j].low : NAN, defined ? spread[j].high : NAN, spread[j].n_undefined };
+        out[j].p = defined ? spread[j].p : NAN;
     }
     free(ones);
     free(scratch);
     return st;
 }
 
-shn_status paired_difference(const summary_input *a, const summary_input *b, size_t n_seeds, const shn_watcher *watcher, summary_value *out,
+shn_status paired_difference(const summary_input *a, const summary_input *b, size_t n_seeds, const shn_watcher *watcher, paired_value *out,
                              shn_error *err)
 {
     if (n_seeds == 0 || a[0].n_bootstrap == 0)
@@ -87,9 +89,9 @@ shn_status paired_difference(const summary_input *a, const summary_input *b, siz
                         n_seeds ? (unsigned)a[0].n_bootstrap : 0u);
     weighted *prepared = shn_alloc(2 * n_seeds, sizeof *prepared);
     if (!prepared) return shn_fail_nomem(err, "eval.paired");
-    const pair p = { prepared, prepared + n_seeds, n_seeds, a[0].seed };
+    const pair p = { prepared, b ? prepared + n_seeds : NULL, n_seeds, a[0].seed };
     shn_status st = prepare_all(a, &a[0], n_seeds, prepared, err);
-    if (st == SHN_OK) st = prepare_all(b, &a[0], n_seeds, prepared + n_seeds, err);
+    if (st == SHN_OK && b) st = prepare_all(b, &a[0], n_seeds, prepared + n_seeds, err);
     if (st == SHN_OK) st = difference(&p, watcher, out, err);
     for (size_t i = 0; i < 2 * n_seeds; i++) weighted_free(&prepared[i]);
     free(prepared);

@@ -10,10 +10,13 @@
 #define PAIRED_SEEDS_MIN 5              /**< seeds from which two systems may be called equal */
 #define PAIRED_MARGIN    0.02
 
+/** A difference with its two-sided bootstrap p. */
+typedef struct paired_value { summary_value v; double p; } paired_value;
+
 typedef enum paired_verdict { PAIRED_EQUAL, PAIRED_HIGHER, PAIRED_LOWER, PAIRED_UNDECIDED } paired_verdict;
 
 /**
- * Metrics of a minus metrics of b, mean over seeds.
+ * Metrics of a minus metrics of b, mean over seeds; with b NULL those of a.
  *
  * @param[in]  a, b   [n_seeds] system by seed, a[s] paired with b[s]; records, labels, known entries and patients are those of a[0] in all of
  *                    them (checked); resamples, seed and threads are taken from a[0], n_bootstrap > 0
@@ -21,7 +24,7 @@ typedef enum paired_verdict { PAIRED_EQUAL, PAIRED_HIGHER, PAIRED_LOWER, PAIRED_
  * Errors  SHN_RANGE  no seed, no resample, other records or labels;  SHN_NOMEM, SHN_CANCELLED
  */
 SHN_NODISCARD shn_status paired_difference(const summary_input *a, const summary_input *b, size_t n_seeds, const shn_watcher *watcher,
-                                           summary_value *out, shn_error *err);
+                                           paired_value *out, shn_error *err);
 /**
  * Equal: at least PAIRED_SEEDS_MIN seeds and the whole interval inside +-PAIRED_MARGIN. Else higher or lower if 0 is outside the interval. Else
  * undecided. One comparison; for several the intervals have to be corrected first.

@@ -114,7 +114,7 @@ static shn_status take_doubts(work *w, const shn_record *rec, double at_s, shn_e
     }
     for (size_t i = 0; i < shn_record_n_notes(canonical) && st == SHN_OK; i++) {
         const shn_note *note = shn_record_note(canonical, i);
-        if (note->reason == SHN_REASON_LEAD_DERIVED) continue;          /* what the format leaves to be derived is no doubt */
+        if (note->reason == SHN_REASON_LEAD_DERIVED || note->reason == SHN_REASON_NONE) continue;      /* what is derived, or only told, is no doubt */
         raise_status(w->out, SHN_CHECK_WARN);
         if (note->reason == SHN_REASON_MISSING_LEAD) {
             char name[16] = "";

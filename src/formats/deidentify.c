@@ -227,7 +227,7 @@ static shn_status write_new(const char *folder, const char *name, const void *by
 {
     shn_status st = shn_path_join(path, folder, name, err);
     if (st == SHN_OK && shn_path_exists(path))
-        st = shn_fail(err, SHN_IO, SHN_REASON_DUPLICATE_ID, "deidentify", "%s: is there already; name an empty folder", path);
+        st = shn_fail(err, SHN_IO, SHN_REASON_DUPLICATE_ID, "deidentify", "%s: is there already; the same file twice, or name an empty folder", path);
     return st == SHN_OK ? shn_file_write(path, bytes, n, err) : st;
 }
 
@@ -270,7 +270,8 @@ static void close_renamed(void *context, const uint8_t *bytes, size_t n)
 
 static int same_samples(const shn_record *a, const shn_record *b)
 {
-    if (shn_record_n_leads(a) != shn_record_n_leads(b) || shn_record_n_samples(a) != shn_record_n_samples(b) || shn_record_fs_hz(a) != shn_record_fs_hz(b))
+    if (shn_record_n_leads(a) != shn_record_n_leads(b) || shn_record_n_samples(a) != shn_record_n_samples(b) || shn_record_fs_hz(a) != shn_record_fs_hz(b) ||
+        shn_record_meta_of(a)->total_samples != shn_record_meta_of(b)->total_samples)
         return 0;
     for (size_t i = 0; i < shn_record_n_leads(a); i++)
         if (strcmp(shn_record_name(a, i), shn_record_name(b, i)) != 0 ||
@@ -279,32 +280,51 @@ static int same_samples(const shn_record *a, const shn_record *b)
     return 1;
 }
 
-/** Reads what would be written: the same samples, another patient, and the old id nowhere in the bytes. Otherwise nothing is vouched for. */
+/** What the rewritten file says of the patient. */
+static shn_status check_patient(const shn_record *before, const shn_record *after, const shn_bytes *out, shn_error *err)
+{
+    const char  *old = shn_record_meta_of(before)->patient;
+    const size_t n = strlen(old);
+    if (n && strcmp(old, shn_record_meta_of(after)->patient) == 0)
+        return shn_fail(err, SHN_UNSUPPORTED, SHN_REASON_UNSUPPORTED, "deidentify", "the rewritten file still names the patient; it is not written");
+    if (n >= 4 && memmem(out->bytes, out->n, old, n))
+        return shn_fail(err, SHN_UNSUPPORTED, SHN_REASON_UNSUPPORTED, "deidentify",
+                        "the patient's id also stands where the format has no place for it; the file is not written");
+    return SHN_OK;
+}
+
+/**
+ * Reads what would be written, part by part: the same samples, another patient, and the old id nowhere in the bytes. Otherwise nothing is vouched for.
+ */
 static shn_status vouch(const shn_deid *d, const shn_opened *o, const shn_bytes *out, shn_error *err)
 {
-    shn_record      *before = NULL, *after = NULL;
-    renamed          r = { d, &o->source };
-    const shn_source source = { &r, open_renamed, close_renamed };
-    shn_input        in = o->input;
-    shn_status       st = o->reader->read(&o->input, &before, err);
-    in.bytes = out->bytes;
-    in.n_bytes = out->n;
-    in.path = NULL;
-    if (d->n_companions) in.source = &source;
-    if (st == SHN_OK) st = o->reader->read(&in, &after, err);
-    if (st == SHN_OK) {
-        const char  *old = shn_record_meta_of(before)->patient;
-        const size_t n = strlen(old);
-        if (!same_samples(before, after))
+    renamed            r = { d, &o->source };
+    const shn_source   source = { &r, open_renamed, close_renamed };
+    shn_format_options options = o->options;
+    shn_input          old = o->input, new = o->input;
+    shn_status         st = SHN_OK;
+    size_t             total = 1;
+    old.options = new.options = &options;
+    new.bytes = out->bytes;
+    new.n_bytes = out->n;
+    new.path = NULL;
+    if (d->n_companions) new.source = &source;
+    options.first_sample = 0;
+    options.max_samples = SHN_RECORD_WHOLE_MAX;
+    while (st == SHN_OK && options.first_sample < total) {
+        shn_record *before = NULL, *after = NULL;
+        st = o->reader->read(&old, &before, err);
+        if (st == SHN_OK) st = o->reader->read(&new, &after, err);
+        if (st == SHN_OK && !same_samples(before, after))
             st = shn_fail(err, SHN_UNSUPPORTED, SHN_REASON_UNSUPPORTED, "deidentify", "the rewritten file does not give the same samples; it is not written");
-        else if (n && strcmp(old, shn_record_meta_of(after)->patient) == 0)
-            st = shn_fail(err, SHN_UNSUPPORTED, SHN_REASON_UNSUPPORTED, "deidentify", "the rewritten file still names the patient; it is not written");
-        else if (n >= 4 && memmem(out->bytes, out->n, old, n))
-            st = shn_fail(err, SHN_UNSUPPORTED, SHN_REASON_UNSUPPORTED, "deidentify",
-                          "the patient's id also stands where the format has no place for it; the file is not written");
+        if (st == SHN_OK && options.first_sample == 0) st = check_patient(before, after, out, err);
+        if (st == SHN_OK) {
+            total = shn_record_meta_of(before)->total_samples ? shn_record_meta_of(before)->total_samples : shn_record_n_samples(before);
+            options.first_sample += shn_record_n_samples(before);
+        }
+        shn_record_free(before);
+        shn_record_free(after);
     }
-    shn_record_free(before);
-    shn_record_free(after);
     return st;
 }
 

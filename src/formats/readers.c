@@ -3,13 +3,37 @@
 #include <string.h>
 
 #include "base/fail.h"
+#include "formats/aecg/aecg.h"
+#include "formats/cardiosoft/cardiosoft.h"
+#include "formats/code15/code15.h"
+#include "formats/csv/csv.h"
+#include "formats/dicom/dicom.h"
+#include "formats/edf/edf.h"
+#include "formats/ishne/ishne.h"
+#include "formats/matlab/matlab.h"
+#include "formats/mfer/mfer.h"
+#include "formats/muse/muse.h"
+#include "formats/npy/npy.h"
 #include "formats/reader.h"
 #include "formats/scp/scp.h"
+#include "formats/sierra/sierra.h"
 #include "formats/wfdb/wfdb.h"
 
 const shn_reader *const shn_readers[] = {
+    &shn_reader_edf,
+    &shn_reader_ishne,
+    &shn_reader_code15,
+    &shn_reader_matlab,
+    &shn_reader_dicom,
     &shn_reader_scp,
+    &shn_reader_muse,
+    &shn_reader_sierra,
+    &shn_reader_aecg,
+    &shn_reader_cardiosoft,
+    &shn_reader_mfer,
     &shn_reader_wfdb,
+    &shn_reader_npy,
+    &shn_reader_csv,
     NULL
 };
 

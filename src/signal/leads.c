@@ -34,10 +34,18 @@ static size_t fold(const char *name, char out[32])
     return n;
 }
 
+/** "-aVR", "Lead -aVR": the lead turned over, which is another one. A '-' after a letter or digit only separates words ("ECG-V1"). */
+static int is_inverted(const char *name)
+{
+    for (size_t i = 0; name[i]; i++)
+        if (name[i] == '-' && (i == 0 || !isalnum((unsigned char)name[i - 1])) && isalpha((unsigned char)name[i + 1])) return 1;
+    return 0;
+}
+
 int shn_lead_index(const char *name)
 {
     char a[32], b[32];
-    if (fold(name, a) == 0) return -1;
+    if (is_inverted(name) || fold(name, a) == 0) return -1;
     for (int lead = 0; lead < SHN_LEADS; lead++) {
         fold(names[lead], b);
         if (strcmp(a, b) == 0) return lead;

@@ -95,3 +95,9 @@ fi
 "$shinden" import --map "$dir/sim/mapping.yaml" --fs 50 -o "$dir/other.h5" > /dev/null      # a higher rate is resampled (same_path.sh), a lower one refused
 refused 1 "fs_mismatch" "$shinden" eval "$text" "$dir/other.h5" --split val
 echo "eval.sh: passed"
+
+# another institution at shared parents; here the home cohort itself, so every finding meets itself
+"$shinden" eval "$bce" "$dir/c.h5" --split val --home "$dir/c.h5" --bootstrap 50 --json > "$dir/away.json" 2> "$dir/err" || fail "--home: $(cat "$dir/err")"
+grep -q '"fitted_on": "home cohort.s val, labels closed upward to [0-9]* shared findings"' "$dir/away.json" || fail "--home: not fitted at home"
+grep -q '"compared": "home: atrial_fibrillation; here: atrial_fibrillation"' "$dir/away.json" || fail "--home: no list of what meets"
+grep -q '"skipped": "controls' "$dir/away.json" || fail "--home: controls"

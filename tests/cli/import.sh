@@ -33,9 +33,9 @@ labels: [{column: codes, list: ";", coding: scp}]
 YAML
 
 expect 0 'shinden import --preset' "$program" import --help
-expect 2 'name a collection' "$program" import -o "$work/c.h5"
+expect 2 'name a folder' "$program" import -o "$work/c.h5"
 expect 2 'name the cohort with -o' "$program" import --map "$work/set/map.yaml"
-expect 2 "'$work/set' belongs to no flag" "$program" import "$work/set" -o "$work/c.h5"
+expect 0 "kept" "$program" import "$work/set" -o "$work/files.h5" --fs 100
 expect 2 '--fs slow' "$program" import --map "$work/set/map.yaml" -o "$work/c.h5" --fs slow
 expect 2 'needs the folder' "$program" import --preset ptbxl -o "$work/c.h5"
 expect 1 'there are: ptbxl cinc2021' "$program" import --preset ptb "$work/set" -o "$work/c.h5"

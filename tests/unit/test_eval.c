@@ -399,29 +399,34 @@ static void test_paired_difference(void **state)
     shn_error     err = { 0 };
     judged       *good = make_judged(0), *bad = make_judged(2);
     summary_input a[SEEDS], b[SEEDS];
-    summary_value d[METRIC_COUNT], reverse[METRIC_COUNT];
+    paired_value  d[METRIC_COUNT], reverse[METRIC_COUNT];
     for (int s = 0; s < SEEDS; s++) a[s] = b[s] = good->in;
     assert_ok(paired_difference(a, b, SEEDS, NULL, d, &err));       /* a system against itself */
-    for (int m = 0; m < METRIC_COUNT; m++) assert_true(d[m].value == 0 && d[m].low == 0 && d[m].high == 0);
-    assert_int_equal(paired_judge(&d[0], SEEDS), PAIRED_EQUAL);
-    assert_int_equal(paired_judge(&d[0], SEEDS - 1), PAIRED_UNDECIDED);     /* too few seeds to say equal */
+    for (int m = 0; m < METRIC_COUNT; m++) assert_true(d[m].v.value == 0 && d[m].v.low == 0 && d[m].v.high == 0);
+    assert_int_equal(paired_judge(&d[0].v, SEEDS), PAIRED_EQUAL);
+    assert_int_equal(paired_judge(&d[0].v, SEEDS - 1), PAIRED_UNDECIDED);     /* too few seeds to say equal */
 
     b[0] = bad->in;
     assert_ok(paired_difference(a, b, 1, NULL, d, &err));
     assert_ok(paired_difference(b, a, 1, NULL, reverse, &err));
     const shn_scored x = view(good->s, good->d.score), y = view(bad->s, bad->d.score);
     const int m = METRIC_auroc_macro;
-    assert_near(d[m].value, shn_auroc_macro(&x, NULL, 0) - shn_auroc_macro(&y, NULL, 0), 1e-12);
-    assert_near(d[m].low, -reverse[m].high, 1e-12);
-    assert_true(d[m].low > 0 && d[m].low < d[m].value && d[m].value < d[m].high);
-    assert_int_equal(paired_judge(&d[m], 1), PAIRED_HIGHER);
-    assert_int_equal(paired_judge(&reverse[m], 1), PAIRED_LOWER);
-    const double width_one = d[m].high - d[m].low;
+    assert_near(d[m].v.value, shn_auroc_macro(&x, NULL, 0) - shn_auroc_macro(&y, NULL, 0), 1e-12);
+    assert_near(d[m].v.low, -reverse[m].v.high, 1e-12);
+    assert_true(d[m].v.low > 0 && d[m].v.low < d[m].v.value && d[m].v.value < d[m].v.high);
+    assert_int_equal(paired_judge(&d[m].v, 1), PAIRED_HIGHER);
+    assert_int_equal(paired_judge(&reverse[m].v, 1), PAIRED_LOWER);
+    assert_true(d[m].p > 0 && d[m].p < 0.05 && d[m].p == reverse[m].p);
+    paired_value alone[METRIC_COUNT];
+    assert_ok(paired_difference(a, NULL, 1, NULL, alone, &err));    /* a system by itself */
+    assert_near(alone[m].v.value, shn_auroc_macro(&x, NULL, 0), 1e-12);
+    assert_true(alone[m].v.low < alone[m].v.value && alone[m].v.value < alone[m].v.high + 1e-12);
+    const double width_one = d[m].v.high - d[m].v.low;
 
     assert_ok(paired_difference(a, b, SEEDS, NULL, d, &err));       /* one seed of five is bad: the seeds' spread is in the interval */
-    assert_near(5 * d[m].value, shn_auroc_macro(&x, NULL, 0) - shn_auroc_macro(&y, NULL, 0), 1e-12);
-    assert_true(d[m].low <= 0 && d[m].high > d[m].value && d[m].high - d[m].low > width_one / 5);
-    assert_int_equal(paired_judge(&d[m], SEEDS), PAIRED_UNDECIDED);
+    assert_near(5 * d[m].v.value, shn_auroc_macro(&x, NULL, 0) - shn_auroc_macro(&y, NULL, 0), 1e-12);
+    assert_true(d[m].v.low <= 0 && d[m].v.high > d[m].v.value && d[m].v.high - d[m].v.low > width_one / 5);
+    assert_int_equal(paired_judge(&d[m].v, SEEDS), PAIRED_UNDECIDED);
 
     bad->s->known[1] = 1;                                           /* other truth: no pair */
     bad->s->label[1] = !good->s->label[1];

@@ -44,6 +44,9 @@ static void test_lead_names(void **state)
     assert_int_equal(shn_lead_index("MDC_ECG_LEAD_aVF"), 5);
     assert_int_equal(shn_lead_index("MLII"), 1);
     assert_int_equal(shn_lead_index("ECG I"), 0);
+    assert_int_equal(shn_lead_index("ECG-V1"), 6);
+    assert_int_equal(shn_lead_index("-aVR"), -1);       /* Cabrera's turned lead is not aVR */
+    assert_int_equal(shn_lead_index("Lead -aVR"), -1);
     assert_int_equal(shn_lead_index("V7"), -1);
     assert_int_equal(shn_lead_index("RESP"), -1);
     assert_int_equal(shn_lead_index(""), -1);

@@ -2,15 +2,20 @@
 
 #include "base/bytes.h"
 
-static const struct { int format; int32_t invalid; } known[] = {
-    { 8, INT32_MIN },   { 16, -32768 }, { 24, -8388608 }, { 32, INT32_MIN }, { 61, -32768 },
-    { 80, -128 },       { 160, -32768 }, { 212, -2048 },  { 310, -512 },     { 311, -512 },
+static const struct { int format, bits; int32_t invalid; } known[] = {
+    { 8, 16, INT32_MIN },    { 16, 16, -32768 },   { 24, 24, -8388608 }, { 32, 32, INT32_MIN }, { 61, 16, -32768 },
+    { 80, 8, -128 },         { 160, 16, -32768 },  { 212, 12, -2048 },   { 310, 10, -512 },     { 311, 10, -512 },
+    { 508, 8, -128 },        { 516, 16, -32768 },  { 524, 24, -8388608 },
 };
 
-int wfdb_format_known(int format)
+int wfdb_format_known(int format) { return wfdb_format_bits(format) != 0; }
+
+int wfdb_format_is_flac(int format) { return format == 508 || format == 516 || format == 524; }
+
+int wfdb_format_bits(int format)
 {
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (known[i].format == format) return 1;
+        if (known[i].format == format) return known[i].bits;
     return 0;
 }
 

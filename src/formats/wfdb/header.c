@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/fail.h"
+#include "formats/wfdb/decode.h"
 
 enum { LINE_MAX_BYTES = 4096 };
 
@@ -210,6 +211,21 @@ static shn_status add_comment(wfdb_header *h, const char *line, shn_error *err)
     return SHN_OK;
 }
 
+/** A line after the last one announced: a signal or segment too many contradicts the record line; anything else is counted, to be told. */
+static shn_status take_surplus(lines *l, wfdb_header *h, shn_error *err)
+{
+    wfdb_signal  sig = { 0 };
+    wfdb_segment seg = { 0 };
+    char         copy[LINE_MAX_BYTES];
+    strcpy(copy, l->line);                      /* parsing cuts the line into words */
+    const int fits = h->n_segments ? parse_segment_line(l, &seg, NULL) == SHN_OK
+                                   : parse_signal_line(l, &sig, NULL) == SHN_OK && (sig.format == 0 || wfdb_format_known(sig.format));
+    strcpy(l->line, copy);
+    if (fits) return bad(l, err, h->n_segments ? "a segment more than the record line says" : "a signal more than the record line says");
+    h->n_ignored++;
+    return SHN_OK;
+}
+
 static int is_blank(const char *s) { return s[strspn(s, " \t")] == '\0'; }
 
 static shn_status allocate(wfdb_header *h, shn_error *err)
@@ -242,10 +258,8 @@ shn_status wfdb_header_parse(const uint8_t *bytes, size_t n_bytes, wfdb_header *
         } else if (n_lines < expected) {
             st = h->n_segments ? parse_segment_line(l, &h->segments[n_lines], err) : parse_signal_line(l, &h->signals[n_lines], err);
             n_lines++;
-        } else break;                   /* header(5): what follows the last signal line is ignored, but for comments */
+        } else st = take_surplus(l, h, err);
     }
-    while (st == SHN_OK && next_line(l, &st, err))
-        if (l->line[0] == '#') st = add_comment(h, l->line, err);
     if (st == SHN_OK && !have_record) st = shn_fail(err, SHN_FORMAT, SHN_REASON_BAD_HEADER, "wfdb.header", "no record line");
     if (st == SHN_OK && n_lines < expected)
         st = shn_fail(err, SHN_FORMAT, SHN_REASON_TRUNCATED, "wfdb.header", "%zu of %zu %s lines; the header is cut off", n_lines, expected,

@@ -33,6 +33,7 @@ typedef struct wfdb_header {
     wfdb_segment *segments;                 /* [n_segments] */
     char        **comments;                 /* [n_comments], without '#' and leading spaces */
     size_t        n_comments, comments_capacity;
+    size_t        n_ignored;                /* lines after the last signal line that are neither comments nor signals */
 } wfdb_header;
 
 /** Errors  SHN_FORMAT (bad_header) with the line number, SHN_RANGE (limit), SHN_NOMEM. Free with wfdb_header_free in any case. */

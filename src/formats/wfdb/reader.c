@@ -26,13 +26,7 @@ static int recognises(const uint8_t *bytes, size_t n_bytes)
 
 static shn_status read_record(const shn_input *in, shn_record **out, shn_error *err)
 {
-    shn_status st = shn_wfdb_read(in->bytes, in->n_bytes, in->source, in->options, out, err);
-    if (st == SHN_OK) st = shn_input_cut(in, out, err);
-    if (st != SHN_OK) {
-        shn_record_free(*out);
-        *out = NULL;
-    }
-    return st;
+    return shn_wfdb_read(in->bytes, in->n_bytes, in->source, in->options, out, err);
 }
 
-const shn_reader shn_reader_wfdb = { .name = "wfdb", .title = "WFDB", .recognises = recognises, .read = read_record };
+const shn_reader shn_reader_wfdb = { .name = "wfdb", .title = "WFDB", .recognises = recognises, .read = read_record, .deidentify = wfdb_deidentify };

@@ -6,4 +6,7 @@
 
 extern const shn_reader shn_reader_wfdb;
 
+/** The row's deidentify: the header rewritten, signal files as companions under new names. Annotations and records in segments stay behind. */
+SHN_NODISCARD shn_status wfdb_deidentify(const shn_input *in, shn_deid *deid, shn_bytes *out, shn_error *err);
+
 #endif

@@ -1,6 +1,6 @@
 /**
  * XML documents of ECG machines: a read-only tree by local names (namespaces are ignored), with text and attributes. libxml2 parses; network,
- * external entities and entity expansion are off, a DOCTYPE with an internal subset is refused. Not a file format: the readers of MUSE, Sierra,
+ * external entities and entity expansion are off, a DOCTYPE with declarations is refused. Not a file format: the readers of MUSE, Sierra,
  * aECG and CardioSoft share it.
  */
 #ifndef SHN_FORMATS_XML_XML_H
@@ -13,6 +13,7 @@
 
 #define SHN_XML_BYTES_MAX ((size_t)256 << 20)
 #define SHN_XML_DEPTH_MAX 128
+#define SHN_XML_NODES_MAX ((size_t)4 << 20)     /* elements, attributes, comments: some 150 bytes of memory each */
 
 typedef struct shn_xml shn_xml;
 typedef struct shn_xml_node shn_xml_node;       /* borrowed from its document */
@@ -44,8 +45,10 @@ const shn_xml_node *shn_xml_find(const shn_xml_node *node, const char *path);
 const shn_xml_node *shn_xml_descend(const shn_xml_node *within, const shn_xml_node *at, const char *name);
 /** Text of the element and what is below it, borrowed until the document is freed; "" where node is NULL or has none. NULL: out of memory. */
 const char *shn_xml_text(const shn_xml *doc, const shn_xml_node *node);
-/** Attribute by local name, borrowed; NULL if absent or node is NULL. */
+/** Attribute by local name, borrowed until it is set; NULL if absent or node is NULL. */
 const char *shn_xml_attribute(const shn_xml_node *node, const char *name);
+/** Local name of attribute i of the element, NULL behind the last; namespace declarations do not count. */
+const char *shn_xml_attribute_name(const shn_xml_node *node, size_t i);
 /** Text without spaces around it into out (cut at size, at a whole UTF-8 character). 1 if there was any. */
 int shn_xml_copy(const shn_xml *doc, const shn_xml_node *node, char *out, size_t size);
 /** A number that fills the text but for spaces around; NaN otherwise. Point or comma as decimal sign. */
@@ -54,11 +57,14 @@ double shn_xml_number(const char *text);
 /** Base64 with white space; *out is owned by the caller (free). Errors  SHN_FORMAT with the place of a foreign character, SHN_NOMEM */
 SHN_NODISCARD shn_status shn_base64_decode(const char *text, size_t n, const char *where, uint8_t **out, size_t *n_out, shn_error *err);
 
-/* Rewriting, for deidentify: change the tree, then write it. */
+/* Rewriting, for deidentify: change the tree, then write it. Text borrowed before stays valid, as the old text. */
 SHN_NODISCARD shn_status shn_xml_set_text(shn_xml *doc, const shn_xml_node *node, const char *text, shn_error *err);
+/** value NULL: the attribute is removed. */
 SHN_NODISCARD shn_status shn_xml_set_attribute(shn_xml *doc, const shn_xml_node *node, const char *name, const char *value, shn_error *err);
 void shn_xml_remove(shn_xml *doc, const shn_xml_node *node);    /* the node and what is below it are gone */
-void shn_xml_remove_comments(shn_xml *doc);
+/** Text that stands directly in the element, beside its children; spaces stay. 1 if there was any. */
+int  shn_xml_remove_own_text(shn_xml *doc, const shn_xml_node *node);
+void shn_xml_remove_comments(shn_xml *doc);                     /* and processing instructions; wherever they stand */
 /** The document as bytes in UTF-8, appended to out. */
 SHN_NODISCARD shn_status shn_xml_write(const shn_xml *doc, shn_bytes *out, shn_error *err);
 

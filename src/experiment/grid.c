@@ -1,0 +1,331 @@
+/**
+ * A run is a function of its settings, cohort and texts; their digest is in its folder's name, so a changed config makes new runs and never mixes
+ * with old ones. `done.json` is written last.
+ */
+#include "experiment/grid.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/alloc.h"
+#include "base/fail.h"
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/threads.h"
+#include "shinden/embed.h"
+#include "shinden/eval.h"
+
+enum { FIT_BATCH = 64, NAME_MAX_BYTES = 80 };
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* ---- cohorts and texts ---- */
+
+static shn_status open_cohort(const char *folder, xp_cohort *c, const shn_watcher *watcher, shn_error *err)
+{
+    char path[SHN_PATH_MAX], name[300], cohorts[SHN_PATH_MAX];
+    if (c->file) return shn_cohort_open(c->file, &c->open, err);
+    snprintf(name, sizeof name, "%.200s.h5", c->name);
+    shn_status st = shn_path_join(cohorts, folder, "cohorts", err);
+    if (st == SHN_OK) st = shn_dir_make(cohorts, err);
+    if (st == SHN_OK) st = shn_path_join(path, cohorts, name, err);
+    if (st == SHN_OK && !shn_path_exists(path)) {
+        shn_import_options o = c->import;
+        o.watcher = *watcher;
+        st = shn_import(c->collections, c->n_collections, path, &o, NULL, err);
+    }
+    return st == SHN_OK ? shn_cohort_open(path, &c->open, err) : st;
+}
+
+/** Digest of a text source: a file's content, or what the hash is made from. */
+static shn_status text_digest(const xp_text *t, char hex[65], shn_error *err)
+{
+    if (t->file) return shn_sha256_file(t->file, hex, err);
+    snprintf(hex, 65, "hash %zu", t->hash);
+    return SHN_OK;
+}
+
+static shn_status cohort_digest(const shn_cohort *c, const char *split, char hex[65], shn_error *err)
+{
+    uint32_t  *rows = NULL;
+    size_t     n = 0;
+    shn_status st = shn_cohort_split_rows(c, split, &rows, &n, err);
+    if (st == SHN_OK) st = shn_cohort_digest(c, rows, n, hex, err);
+    free(rows);
+    return st;
+}
+
+/** Letters, digits, '.', '-', '_', '=' and ',' of a name; others become '_'. */
+static void folder_name(const char *name, char out[NAME_MAX_BYTES + 1])
+{
+    size_t n = 0;
+    for (; name[n] && n < NAME_MAX_BYTES; n++) out[n] = isalnum((unsigned char)name[n]) || strchr(".-_=,", name[n]) ? name[n] : '_';
+    out[n] = '\0';
+}
+
+static shn_status name_run(const xp_grid *g, xp_run *run, const char *const *cohort_hex, const char *const *text_hex, shn_error *err)
+{
+    const xp_system *s = &g->plan->systems[run->system];
+    shn_train_config config;
+    char *yaml = NULL, hex[65], name[NAME_MAX_BYTES + 1], path[SHN_PATH_MAX], tail[160];
+    uint8_t digest[32];
+    shn_status st = xp_train_config(g->plan, s, g->plan->seeds[run->seed], &config, err);
+    if (st == SHN_OK) st = shn_train_config_yaml(&config, 1, &yaml, err);
+    if (st != SHN_OK) return st;
+    shn_sha256 *h = shn_sha256_new();
+    if (!h) {
+        free(yaml);
+        return shn_fail_nomem(err, "experiment");
+    }
+    shn_sha256_add(h, yaml, strlen(yaml));
+    shn_sha256_add(h, cohort_hex[s->cohort], strlen(cohort_hex[s->cohort]));
+    if (s->text < g->plan->n_texts) shn_sha256_add(h, text_hex[s->text], strlen(text_hex[s->text]));
+    shn_sha256_end(h, digest);
+    free(yaml);
+    shn_sha256_hex(digest, hex);
+    snprintf(run->digest, sizeof run->digest, "%.16s", hex);
+    folder_name(s->name, name);
+    snprintf(tail, sizeof tail, "runs/%s-%" PRIu64 "-%.8s", name, g->plan->seeds[run->seed], run->digest);
+    st = shn_path_join(path, g->folder, tail, err);
+    if (st != SHN_OK) return st;
+    run->folder = shn_strdup(path);
+    return run->folder ? SHN_OK : shn_fail_nomem(err, "experiment");
+}
+
+static shn_status name_runs(xp_grid *g, shn_error *err)
+{
+    const xp_plan *p = g->plan;
+    char (*hex)[65] = shn_alloc(p->n_cohorts + p->n_texts, sizeof *hex);
+    const char **names = shn_alloc(p->n_cohorts + p->n_texts, sizeof *names);
+    shn_status st = hex && names ? SHN_OK : shn_fail_nomem(err, "experiment");
+    for (size_t i = 0; i < p->n_cohorts + p->n_texts && st == SHN_OK; i++) {
+        names[i] = hex[i];
+        st = i < p->n_cohorts ? SHN_OK : text_digest(&p->texts[i - p->n_cohorts], hex[i], err);
+    }
+    for (size_t i = 0; i < p->n_systems && st == SHN_OK; i++) {         /* only cohorts that are trained on need a training split */
+        const size_t c = p->systems[i].cohort;
+        if (!*hex[c]) st = cohort_digest(p->cohorts[c].open, "train", hex[c], err);
+        if (st != SHN_OK) shn_error_prefix(err, "cohort '%.60s'", p->cohorts[c].name);
+    }
+    for (size_t i = 0; i < g->n_runs && st == SHN_OK; i++) st = name_run(g, &g->runs[i], names, names + p->n_cohorts, err);
+    free(hex);
+    free(names);
+    return st;
+}
+
+shn_status xp_grid_open(xp_plan *p, const char *folder, const shn_watcher *watcher, xp_grid *g, shn_error *err)
+{
+    *g = (xp_grid){ .plan = p, .folder = shn_strdup(folder) };
+    for (size_t i = 0; i < p->n_systems; i++) g->n_runs += p->systems[i].n_seeds;
+    g->runs = shn_alloc(g->n_runs, sizeof *g->runs);
+    if (!g->folder || !g->runs) return shn_fail_nomem(err, "experiment");
+    shn_status st = SHN_OK;
+    for (size_t i = 0; i < p->n_cohorts && st == SHN_OK; i++) {
+        st = open_cohort(folder, &p->cohorts[i], watcher, err);
+        if (st != SHN_OK) shn_error_prefix(err, "cohort '%.60s'", p->cohorts[i].name);
+    }
+    for (size_t i = 0; i < p->n_texts && st == SHN_OK; i++)
+        if (p->texts[i].file) st = shn_vectors_read(p->texts[i].file, &p->texts[i].open, err);
+    /* seed by seed: after the first round every system has a result, and what is stopped early is still a comparison */
+    size_t n = 0;
+    for (size_t seed = 0; seed < p->n_seeds; seed++)
+        for (size_t i = 0; i < p->n_systems; i++)
+            if (seed < p->systems[i].n_seeds) g->runs[n++] = (xp_run){ .system = i, .seed = seed };
+    return st == SHN_OK ? name_runs(g, err) : st;
+}
+
+void xp_grid_close(xp_grid *g)
+{
+    for (size_t i = 0; g->runs && i < g->n_runs; i++) free(g->runs[i].folder);
+    free(g->runs);
+    free(g->folder);
+    *g = (xp_grid){ 0 };
+}
+
+const xp_run *xp_grid_find(const xp_grid *g, size_t system, size_t seed)
+{
+    for (size_t i = 0; i < g->n_runs; i++)
+        if (g->runs[i].system == system && g->runs[i].seed == seed) return &g->runs[i];
+    return NULL;
+}
+
+shn_status xp_run_path(const xp_run *run, const char *name, char *out, shn_error *err) { return shn_path_join(out, run->folder, name, err); }
+
+/* ---- one run ---- */
+
+typedef struct pool_work {
+    xp_grid          *g;
+    atomic_size_t     next, done;
+    atomic_int        stop;
+    pthread_mutex_t   lock;
+    pthread_cond_t    changed;
+    unsigned          n_working;        /* under lock, as are the two below */
+    shn_error         error;
+    char              last[96];
+} pool_work;
+
+/** Workers are asked to stop through their watcher. */
+static int watch(void *context, const shn_progress *progress)
+{
+    (void)progress;
+    return atomic_load(&((pool_work *)context)->stop);
+}
+
+static shn_status read_done(xp_run *run, int *done, shn_error *err)
+{
+    char path[SHN_PATH_MAX];
+    *done = 0;
+    shn_status st = xp_run_path(run, "done.json", path, err);
+    if (st != SHN_OK || !shn_path_exists(path)) return st;
+    json_t *doc = json_load_file(path, 0, NULL);
+    const char *digest = json_string_value(json_object_get(doc, "digest"));
+    *done = digest && strcmp(digest, run->digest) == 0;
+    run->seconds = json_number_value(json_object_get(doc, "seconds"));
+    json_decref(doc);
+    return SHN_OK;
+}
+
+static shn_status write_done(xp_run *run, shn_error *err)
+{
+    char  path[SHN_PATH_MAX];
+    json_t *doc = json_pack("{s:i, s:s, s:f}", "schema_version", 1, "digest", run->digest, "seconds", run->seconds);
+    char *text = doc ? json_dumps(doc, JSON_INDENT(1)) : NULL;
+    json_decref(doc);
+    shn_status st = text ? xp_run_path(run, "done.json", path, err) : shn_fail_nomem(err, "experiment");
+    if (st == SHN_OK) st = shn_file_write(path, text, strlen(text), err);
+    free(text);
+    return st;
+}
+
+/** 1 if the cohort has a split `val` with records: else the model stays unfitted. */
+static shn_status has_val(const shn_cohort *c, int *yes, shn_error *err)
+{
+    uint32_t *rows = NULL;
+    size_t    n = 0;
+    const shn_status st = shn_cohort_split_rows(c, "val", &rows, &n, err);
+    free(rows);
+    *yes = st == SHN_OK && n > 0;
+    return st == SHN_RANGE ? SHN_OK : st;
+}
+
+static shn_status fit_and_write(const shn_cohort *c, shn_model *m, const xp_run *run, const shn_watcher *watcher, shn_error *err)
+{
+    char        path[SHN_PATH_MAX];
+    shn_engine *eng = NULL;
+    int         fit;
+    shn_engine_options o;
+    shn_engine_defaults(&o);
+    o.n_threads = 1;
+    shn_status st = has_val(c, &fit, err);
+    if (st == SHN_OK && fit) st = shn_model_engine(m, FIT_BATCH, &o, &eng, err);
+    if (st == SHN_OK && fit) st = shn_model_fit(m, eng, c, "val", watcher, err);
+    if (st == SHN_OK) st = xp_run_path(run, "model.safetensors", path, err);
+    if (st == SHN_OK) st = shn_model_write(m, path, err);
+    shn_engine_free(eng);
+    return st;
+}
+
+static shn_status do_run(pool_work *w, xp_run *run, shn_error *err)
+{
+    const xp_plan     *p = w->g->plan;
+    const xp_system   *s = &p->systems[run->system];
+    const shn_watcher  watcher = { watch, w };
+    const double       started = now();
+    shn_train_config   config;
+    shn_vectors       *own = NULL;
+    shn_model         *model = NULL;
+    int                done = 0;
+    shn_status st = read_done(run, &done, err);
+    if (st != SHN_OK || done) return st;
+    st = xp_train_config(p, s, p->seeds[run->seed], &config, err);
+    const xp_text *text = s->text < p->n_texts ? &p->texts[s->text] : NULL;
+    if (st == SHN_OK && text && !text->open) st = shn_vectors_hash(text->hash, config.seed, &own, err);
+    if (st == SHN_OK) st = shn_dir_make(run->folder, err);
+    if (st == SHN_OK) st = shn_train(p->cohorts[s->cohort].open, text ? (text->open ? text->open : own) : NULL, &config, run->folder, &watcher, &model, err);
+    if (st == SHN_OK) st = fit_and_write(p->cohorts[s->cohort].open, model, run, &watcher, err);
+    run->seconds = now() - started;     /* of this process: a run that was resumed says less than it took */
+    if (st == SHN_OK) st = write_done(run, err);
+    shn_model_free(model);
+    shn_vectors_free(own);
+    return st;
+}
+
+static void *work(void *context)
+{
+    pool_work *w = context;
+    for (size_t i; !atomic_load(&w->stop) && (i = atomic_fetch_add(&w->next, 1)) < w->g->n_runs;) {
+        shn_error    err = { .status = SHN_OK };
+        const shn_status st = do_run(w, &w->g->runs[i], &err);
+        pthread_mutex_lock(&w->lock);
+        if (st != SHN_OK) {
+            shn_error_prefix(&err, "run '%.60s' seed %" PRIu64, w->g->plan->systems[w->g->runs[i].system].name, w->g->plan->seeds[w->g->runs[i].seed]);
+            if (w->error.status == SHN_OK) w->error = err;
+            atomic_store(&w->stop, 1);
+        }
+        snprintf(w->last, sizeof w->last, "%.80s", w->g->plan->systems[w->g->runs[i].system].name);
+        atomic_fetch_add(&w->done, 1);
+        pthread_cond_signal(&w->changed);
+        pthread_mutex_unlock(&w->lock);
+    }
+    pthread_mutex_lock(&w->lock);
+    w->n_working--;
+    pthread_cond_signal(&w->changed);
+    pthread_mutex_unlock(&w->lock);
+    return NULL;
+}
+
+/** Waits for the workers and tells the watcher, whose thread this is, a few times a second. */
+static int oversee(pool_work *w, const shn_watcher *watcher)
+{
+    int asked = 0, busy = 1;
+    while (busy) {
+        struct timespec until;
+        char            last[96];
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_nsec += 250000000;
+        until.tv_sec += until.tv_nsec / 1000000000;
+        until.tv_nsec %= 1000000000;
+        pthread_mutex_lock(&w->lock);
+        if (w->n_working) pthread_cond_timedwait(&w->changed, &w->lock, &until);
+        busy = w->n_working > 0;
+        strcpy(last, w->last);
+        pthread_mutex_unlock(&w->lock);
+        const shn_progress p = { .what = "runs", .done = atomic_load(&w->done), .total = w->g->n_runs, .unit = "runs", .detail = last };
+        if (watcher->fn && watcher->fn(watcher->context, &p) != 0) {
+            asked = 1;
+            atomic_store(&w->stop, 1);
+        }
+    }
+    return asked;
+}
+
+shn_status xp_grid_run(xp_grid *g, unsigned n_workers, const shn_watcher *watcher, shn_error *err)
+{
+    pool_work w = { .g = g, .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
+    pthread_t threads[SHN_THREADS_MAX];
+    unsigned  started = 0, wanted = n_workers ? n_workers : shn_cores();
+    if (wanted > SHN_THREADS_MAX) wanted = SHN_THREADS_MAX;
+    if (wanted > g->n_runs) wanted = (unsigned)g->n_runs;
+    pthread_mutex_lock(&w.lock);        /* nobody counts itself out before all are counted in */
+    while (started < wanted && pthread_create(&threads[started], NULL, work, &w) == 0) started++;
+    w.n_working = started;
+    pthread_mutex_unlock(&w.lock);
+    if (started == 0) return shn_fail_nomem(err, "experiment.threads");
+    const int asked = oversee(&w, watcher);
+    for (unsigned i = 0; i < started; i++) pthread_join(threads[i], NULL);
+    if (asked) return shn_fail(err, SHN_CANCELLED, SHN_REASON_CANCELLED, "experiment", "stopped after %zu of %zu runs; the same command goes on", (size_t)atomic_load(&w.done), g->n_runs);
+    if (w.error.status != SHN_OK && err) *err = w.error;
+    return w.error.status;
+}

@@ -1,0 +1,137 @@
+/**
+ * What may stay in a MUSE file. People, places, orders, carts' numbers and free questions are not on the list; a diagnosis statement stays if the
+ * machine made it (it is in OriginalDiagnosis) and it holds no date, for editors type names into the others.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/fail.h"
+#include "formats/muse/muse.h"
+#include "formats/xml/dates.h"
+#include "formats/xml/scrub.h"
+
+#define E SHN_SCRUB_ENTER
+#define X SHN_SCRUB_TEXT
+#define N SHN_SCRUB_NUMBER
+static const shn_scrub_rule rules[] = {
+    { "MuseInfo", E, "" }, { "MuseInfo/MuseVersion", X, "" },
+    { "PatientDemographics", E, "" }, { "PatientDemographics/PatientID", SHN_SCRUB_ID, "patient id" }, { "PatientDemographics/PatientAge", SHN_SCRUB_ASK, "age" },
+    { "PatientDemographics/AgeUnits", X, "" }, { "PatientDemographics/DateofBirth", SHN_SCRUB_ASK, "birth date" }, { "PatientDemographics/Gender", X, "" },
+    { "PatientDemographics/Race", X, "" }, { "PatientDemographics/HeightIN", N, "" }, { "PatientDemographics/HeightCM", N, "" },
+    { "PatientDemographics/WeightLBS", N, "" }, { "PatientDemographics/WeightKG", N, "" },
+    { "TestDemographics", E, "" }, { "TestDemographics/DataType", X, "" }, { "TestDemographics/AcquisitionDevice", X, "" }, { "TestDemographics/Status", X, "" },
+    { "TestDemographics/Priority", X, "" }, { "TestDemographics/AcquisitionTime", X, "" }, { "TestDemographics/AcquisitionDate", SHN_SCRUB_DATE, "date of acquisition" },
+    { "TestDemographics/AcquisitionSoftwareVersion", X, "" }, { "TestDemographics/AnalysisSoftwareVersion", X, "" },
+    { "RestingECGMeasurements", SHN_SCRUB_ASK, "" }, { "OriginalRestingECGMeasurements", SHN_SCRUB_ASK, "" },
+    { "Diagnosis", E, "" }, { "Diagnosis/Modality", X, "" }, { "Diagnosis/DiagnosisStatement", SHN_SCRUB_ASK, "statement" },
+    { "OriginalDiagnosis", E, "" }, { "OriginalDiagnosis/Modality", X, "" }, { "OriginalDiagnosis/DiagnosisStatement", SHN_SCRUB_ASK, "statement" },
+    { "MeasurementMatrix", X, "" },
+    { "QRSTimesTypes", E, "" }, { "QRSTimesTypes/QRS", E, "" }, { "QRSTimesTypes/QRS/Number", N, "" }, { "QRSTimesTypes/QRS/Type", N, "" },
+    { "QRSTimesTypes/QRS/Time", N, "" }, { "QRSTimesTypes/GlobalRR", N, "" }, { "QRSTimesTypes/QTRGGR", N, "" },
+    { "Waveform", E, "" }, { "Waveform/WaveformType", X, "" }, { "Waveform/WaveformStartTime", N, "" }, { "Waveform/NumberofLeads", N, "" },
+    { "Waveform/SampleType", X, "" }, { "Waveform/SampleBase", N, "" }, { "Waveform/SampleExponent", N, "" }, { "Waveform/HighPassFilter", X, "" },
+    { "Waveform/LowPassFilter", X, "" }, { "Waveform/ACFilter", X, "" }, { "Waveform/LeadData", E, "" },
+#define LEAD(name, action) { "Waveform/LeadData/" name, action, "" }
+    LEAD("LeadByteCountTotal", N), LEAD("LeadTimeOffset", N), LEAD("LeadSampleCountTotal", N), LEAD("LeadAmplitudeUnitsPerBit", N), LEAD("LeadAmplitudeUnits", X),
+    LEAD("LeadHighLimit", N), LEAD("LeadLowLimit", N), LEAD("LeadID", X), LEAD("LeadOffsetFirstSample", N), LEAD("FirstSampleBaseline", N),
+    LEAD("LeadSampleSize", N), LEAD("LeadOff", X), LEAD("BaselineSway", X), LEAD("LeadDataCRC32", N), LEAD("WaveFormData", X),
+    { "PharmaData", E, "" }, { "PharmaData/PharmaRRinterval", N, "" }, { "PharmaData/PharmaPPinterval", N, "" },
+};
+
+/** Age in years where the file says it, from the age or from the dates; NaN. */
+static double age_of(const shn_xml *doc)
+{
+    const shn_xml_node *root = shn_xml_root(doc), *p = muse_child(root, "PatientDemographics");
+    char                unit[32];
+    shn_day             birth, day;
+    const double        age = shn_xml_number(shn_xml_text(doc, muse_child(p, "PatientAge")));
+    if (!isnan(age)) return shn_xml_copy(doc, muse_child(p, "AgeUnits"), unit, sizeof unit) && strcasecmp(unit, "YEARS") != 0 ? fmin(age, 89) : age;
+    if (!shn_day_read(shn_xml_text(doc, muse_child(p, "DateofBirth")), &birth, NULL) ||
+        !shn_day_read(shn_xml_text(doc, muse_child(muse_child(root, "TestDemographics"), "AcquisitionDate")), &day, NULL)) return NAN;
+    return shn_day_age(&birth, &day);
+}
+
+static int same_statement(const shn_xml *doc, const shn_xml_node *a, const shn_xml_node *b)
+{
+    const char *x = shn_xml_text(doc, muse_child(a, "StmtText")), *y = shn_xml_text(doc, muse_child(b, "StmtText"));
+    return x && y && strcmp(x, y) == 0;
+}
+
+/** 1 if the machine made the statement and nothing in it looks like a date. */
+static int vouched(const shn_scrubber *s, const shn_xml_node *statement, int edited)
+{
+    const char *text = shn_xml_text(s->doc, muse_child(statement, "StmtText"));
+    if (!text || shn_text_dated(text)) return 0;
+    if (!edited) return 1;
+    const shn_xml_node *o = muse_child(muse_child(shn_xml_root(s->doc), "OriginalDiagnosis"), "DiagnosisStatement");
+    for (size_t i = 0; o && i < MUSE_STATEMENTS_MAX; o = muse_next(o, "DiagnosisStatement"), i++)
+        if (same_statement(s->doc, statement, o)) return 1;
+    return 0;
+}
+
+static shn_status statement(const shn_scrubber *s, const shn_xml_node *node, const char *path, shn_error *err)
+{
+    if (!vouched(s, node, (path[0] | 32) == 'd')) return shn_scrub_remove(s, node, path, "statement with a date, or not the machine's own", err);
+    const shn_xml_node *next;
+    for (const shn_xml_node *child = shn_xml_child(node, NULL); child; child = next) {
+        next = shn_xml_next(child, NULL);
+        const int        known = strcasecmp(shn_xml_name(child), "StmtText") == 0 || strcasecmp(shn_xml_name(child), "StmtFlag") == 0;
+        const shn_status st = known ? shn_scrub_leaf(s, child, path, err) : shn_scrub_remove(s, child, path, "unknown content", err);
+        if (st != SHN_OK) return st;
+    }
+    return SHN_OK;
+}
+
+/** Measurements of any name stay as long as they are numbers. */
+static shn_status numbers(const shn_scrubber *s, const shn_xml_node *node, const char *path, shn_error *err)
+{
+    const shn_xml_node *next;
+    for (const shn_xml_node *child = shn_xml_child(node, NULL); child; child = next) {
+        next = shn_xml_next(child, NULL);
+        shn_status st = shn_scrub_leaf(s, child, path, err);
+        if (st == SHN_OK && *shn_xml_text(s->doc, child) && isnan(shn_xml_number(shn_xml_text(s->doc, child))))
+            st = shn_scrub_set(s, child, path, "", "no number", "removed", err);
+        if (st != SHN_OK) return st;
+    }
+    return SHN_OK;
+}
+
+static shn_status ask(const shn_scrubber *s, const shn_xml_node *node, const char *path, shn_error *err)
+{
+    const double age = *(const double *)s->context;
+    char         text[32];
+    if (strcasestr(path, "Measurements")) return numbers(s, node, path, err);
+    if (strcasestr(path, "Statement")) return statement(s, node, path, err);
+    const shn_status leaf = shn_scrub_leaf(s, node, path, err);
+    if (leaf != SHN_OK) return leaf;
+    if (strcasestr(path, "PatientAge")) {
+        if (isnan(shn_xml_number(shn_xml_text(s->doc, node)))) return shn_scrub_remove(s, node, path, "age, which is no number", err);
+        if (!(age > 89)) return SHN_OK;
+        snprintf(text, sizeof text, "%d", shn_deid_age((int)fmin(age, 150)));
+        return shn_scrub_set(s, node, path, text, "age", "cut to 90", err);
+    }
+    /* DateofBirth: of who is over 89 or of unknown age it would identify */
+    const char *born = shn_xml_text(s->doc, node);
+    if (!born) return shn_fail_nomem(err, "muse_xml");
+    if (!(age <= 89) || shn_day_shift(s->deid, born, text, sizeof text, NULL) != SHN_OK) return shn_scrub_remove(s, node, path, "birth date", err);
+    return shn_scrub_set(s, node, path, text, "birth date", "shifted", err);
+}
+
+shn_status muse_deidentify(const shn_input *in, shn_deid *deid, shn_bytes *out, shn_error *err)
+{
+    shn_xml   *doc;
+    shn_status st = shn_xml_parse(in->bytes, in->n_bytes, "muse_xml", &doc, NULL, err);
+    if (st != SHN_OK) return st;
+    char id[128];
+    shn_xml_copy(doc, muse_child(muse_child(shn_xml_root(doc), "PatientDemographics"), "PatientID"), id, sizeof id);
+    shn_deid_patient(deid, id);
+    const double       age = age_of(doc);
+    const shn_scrubber s = { .doc = doc, .deid = deid, .rules = rules, .n_rules = sizeof rules / sizeof *rules, .ask = ask, .context = &age };
+    st = shn_scrub_document(&s, err);
+    if (st == SHN_OK) st = shn_xml_write(doc, out, err);
+    shn_xml_free(doc);
+    if (st != SHN_OK) shn_bytes_free(out);
+    return st;
+}

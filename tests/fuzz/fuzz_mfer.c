@@ -1,0 +1,81 @@
+/** MFER over arbitrary bytes, through the reader's row: read whole and in part, both alike; and rewritten, which must read the same again. */
+#include <stdint.h>
+#include <string.h>
+
+#include "base/fail.h"
+#include "formats/mfer/mfer.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static shn_status no_companion(void *context, const char *name, const uint8_t **bytes, size_t *n, shn_error *err)
+{
+    (void)context, (void)bytes, (void)n;
+    return shn_fail(err, SHN_IO, SHN_REASON_NOT_FOUND, "fuzz", "%s", name);
+}
+static void no_close(void *context, const uint8_t *bytes, size_t n) { (void)context, (void)bytes, (void)n; }
+
+static int same(const float *a, const float *b, size_t n) { return memcmp(a, b, n * sizeof *a) == 0; }
+
+/** The part from `first` is the same as in the whole record. */
+static void check_part(const shn_input *in, const shn_record *whole, size_t first, size_t n)
+{
+    shn_error          err = { 0 };
+    shn_record        *part = NULL;
+    shn_format_options o = *in->options;
+    shn_input          again = *in;
+    o.first_sample = first;
+    o.max_samples = n;
+    again.options = &o;
+    if (shn_reader_mfer.read(&again, &part, &err) != SHN_OK || shn_record_n_leads(part) != shn_record_n_leads(whole)) __builtin_trap();
+    for (size_t i = 0; i < shn_record_n_leads(part); i++)
+        if (!same(shn_record_lead(part, i), shn_record_lead(whole, i) + first, shn_record_n_samples(part))) __builtin_trap();
+    if (shn_record_meta_of(part)->first_sample != first || shn_record_meta_of(part)->total_samples != shn_record_n_samples(whole)) __builtin_trap();
+    shn_record_free(part);
+}
+
+static void check_rewritten(const shn_input *in, const shn_record *whole)
+{
+    static const char key[] = "sixteen bytes or more";
+    shn_error   err = { 0 };
+    shn_deid   *deid = NULL;
+    shn_bytes   out = { 0 };
+    shn_record *after = NULL;
+    if (shn_deid_new(key, sizeof key, &deid, &err) != SHN_OK) return;
+    const shn_status st = shn_reader_mfer.deidentify(in, deid, &out, &err);
+    if (st != SHN_OK && (!err.text[0] || out.n)) __builtin_trap();
+    if (st == SHN_OK) {
+        shn_input again = *in;
+        again.bytes = out.bytes;
+        again.n_bytes = out.n;
+        if (!whole) __builtin_trap();
+        if (!shn_reader_mfer.recognises(out.bytes, out.n) && shn_reader_mfer.recognises(in->bytes, in->n_bytes) && out.n == in->n_bytes) __builtin_trap();
+        if (shn_reader_mfer.read(&again, &after, &err) != SHN_OK || shn_record_n_leads(after) != shn_record_n_leads(whole) ||
+            shn_record_n_samples(after) != shn_record_n_samples(whole))
+            __builtin_trap();
+        for (size_t i = 0; i < shn_record_n_leads(after); i++)
+            if (!same(shn_record_lead(after, i), shn_record_lead(whole, i), shn_record_n_samples(after))) __builtin_trap();
+        shn_record_free(after);
+    }
+    shn_bytes_free(&out);
+    shn_deid_free(deid);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    const shn_source   source = { NULL, no_companion, no_close };
+    shn_format_options o = { .verify_checksums = 0 };
+    const shn_input    in = { .bytes = data, .n_bytes = size, .name = "fuzz.bin", .source = &source, .options = &o };
+    shn_record        *rec = NULL;
+    shn_error          err = { 0 };
+    (void)shn_reader_mfer.recognises(data, size);
+    const shn_status st = shn_reader_mfer.read(&in, &rec, &err);
+    if ((st == SHN_OK) != (rec != NULL) || (st != SHN_OK && !err.text[0])) __builtin_trap();
+    if (rec) {
+        const size_t n = shn_record_n_samples(rec);
+        check_part(&in, rec, n / 3, n / 2 + 1);
+        check_part(&in, rec, n - 1, 0);
+    }
+    check_rewritten(&in, rec);
+    shn_record_free(rec);
+    return 0;
+}

@@ -1,0 +1,191 @@
+/** An experiment's config, the correction for several claims, and a whole small experiment on simulated records. */
+#include "harness.h"
+
+#include <math.h>
+
+#include "base/alloc.h"
+#include "eval/summary.h"
+#include "experiment/pages.h"
+#include "experiment/plan.h"
+#include "experiment/results.h"
+
+static const char good[] =
+    "version: 1\n"
+    "title: T\n"
+    "seeds: [3, 4, 5]\n"
+    "cohorts:\n"
+    "  a: {file: a.h5}\n"
+    "  b: {import: [{preset: ptbxl, folder: \"${data}/ptbxl\"}], fs: 100}\n"
+    "texts:\n"
+    "  h: {hash: 16}\n"
+    "train: {epochs: 7, text: h}\n"
+    "systems:\n"
+    "  one: {loss: bce, cohort: b, epochs: 9}\n"
+    "  grid: {loss: clip, embed: [32, 64], crop_seconds: [0, 2.5], seeds: 2}\n"
+    "evaluations:\n"
+    "  home: {cohort: a}\n"
+    "  away: {cohort: b, split: all}\n"
+    "tables:\n"
+    "  t: {title: Table, evaluation: away, rows: [one, \"grid,embed=32,crop_seconds=0@marginal\"], metrics: [top1, ece]}\n"
+    "claims:\n"
+    "  c: {claim: one is better, higher: one, lower: \"grid,embed=64,crop_seconds=2.5\", metric: auroc_macro, evaluation: home}\n"
+    "  d: {claim: both are the same, same: [one@logit, one], metric: ece, evaluation: away, caveat: proxy only}\n";
+
+static shn_status parse(const char *yaml, xp_plan **p, shn_error *err)
+{
+    return xp_plan_parse((const uint8_t *)yaml, strlen(yaml), "folder/x.yaml", "/data", p, err);
+}
+
+static void test_plan(void **state)
+{
+    (void)state;
+    shn_error        err = { 0 };
+    xp_plan         *p;
+    shn_train_config config;
+    assert_ok(parse(good, &p, &err));
+    assert_int_equal(p->n_seeds, 3);
+    assert_int_equal(p->seeds[2], 5);
+    assert_string_equal(p->cohorts[0].file, "folder/a.h5");
+    assert_string_equal(p->cohorts[1].collections[0].folder, "/data/ptbxl");
+    assert_near(p->cohorts[1].import.signal.fs_hz, 100, 0);
+    assert_int_equal(p->n_systems, 5);          /* one, and two times two */
+    assert_string_equal(p->systems[0].name, "one");
+    assert_string_equal(p->systems[4].name, "grid,embed=64,crop_seconds=2.5");
+    assert_int_equal(p->systems[0].cohort, 1);
+    assert_int_equal(p->systems[0].n_seeds, 3);
+    assert_int_equal(p->systems[4].n_seeds, 2);
+    assert_ok(xp_train_config(p, &p->systems[0], 4, &config, &err));
+    assert_int_equal(config.epochs, 9);         /* a system's own setting wins over `train` */
+    assert_int_equal(config.seed, 4);
+    assert_int_equal(config.n_threads, 1);
+    assert_ok(xp_train_config(p, &p->systems[1], 3, &config, &err));
+    assert_int_equal(config.epochs, 7);
+    assert_int_equal(config.encoder.embed, 32);
+    assert_near(config.crop_seconds, 0, 0);
+    assert_string_equal(p->evaluations[0].split, "val");
+    assert_int_equal(p->tables[0].rows[1].system, 1);
+    assert_int_equal(p->tables[0].rows[1].readout, SHN_READOUT_MARGINAL);
+    assert_int_equal(p->tables[0].rows[0].readout, SHN_READOUT_COUNT);
+    assert_int_equal(p->tables[0].metrics[1], METRIC_ece);
+    assert_int_equal(p->claims[0].lower.system, 4);
+    assert_int_equal(p->claims[1].equal, 1);
+    assert_string_equal(p->claims[1].caveat, "proxy only");
+    xp_plan_free(p);
+}
+
+/** The good config with one piece replaced must be refused with a message that holds `says`. */
+static void refused(const char *piece, const char *by, const char *says)
+{
+    shn_error   err = { 0 };
+    xp_plan    *p;
+    char        yaml[4096];
+    const char *at = strstr(good, piece);
+    assert_non_null(at);
+    snprintf(yaml, sizeof yaml, "%.*s%s%s", (int)(at - good), good, by, at + strlen(piece));
+    const shn_status st = parse(yaml, &p, &err);
+    assert_null(p);
+    assert_int_not_equal(st, SHN_OK);
+    if (!strstr(err.text, says) || !strstr(err.text, "folder/x.yaml")) fail_msg("'%s' for '%s': %s", by, piece, err.text);
+}
+
+static void test_refusals(void **state)
+{
+    (void)state;
+    refused("version: 1", "version: 2", "version: 1");
+    refused("title: T", "titel: T", "no key 'titel'");
+    refused("seeds: [3, 4, 5]", "seeds: [3, 4.5]", "whole number");
+    refused("seeds: [3, 4, 5]", "seeds: []", "seeds");
+    refused("{file: a.h5}", "{}", "either a file or an import");
+    refused("preset: ptbxl, ", "", "needs a preset or a map");
+    refused("{hash: 16}", "{hash: 0}", "number from 1");
+    refused("loss: bce", "loss: none", "no loss 'none'");
+    refused("loss: bce, ", "", "'loss' is missing");
+    refused("cohort: b, epochs: 9", "cohort: z, epochs: 9", "no cohort 'z'");
+    refused("epochs: 9", "epoch: 9", "epoch");
+    refused("text: h", "text: g", "no text 'g'");
+    refused("epochs: 7, text: h", "epochs: 7", "needs a text");
+    refused("seeds: 2}", "seeds: 4}", "how many of the 3");
+    refused("rows: [one,", "rows: [two,", "no system 'two'");
+    refused("@marginal", "@nothing", "no read-out 'nothing'");
+    refused("top1, ece", "top1, x", "no metric 'x'");
+    refused("evaluation: away, rows", "evaluation: far, rows", "no evaluation 'far'");
+    refused("lower: \"grid,embed=64,crop_seconds=2.5\", ", "", "'higher' and 'lower'");
+    refused("same: [one@logit, one]", "same: [one, one]", "with itself");
+    refused("  grid:", "  one:", "twice");
+}
+
+static void test_no_memory(void **state)
+{
+    (void)state;
+    shn_error err = { 0 };
+    xp_plan  *p = NULL;
+    long      n = 1;
+    for (shn_status st = SHN_NOMEM; st != SHN_OK; n++) {
+        shn_alloc_fail_after(n);
+        st = parse(good, &p, &err);
+        shn_alloc_fail_after(0);
+        if (st == SHN_OK) break;
+        assert_int_equal(st, SHN_NOMEM);
+        assert_null(p);
+        assert_true(n < 10000);
+    }
+    assert_true(n > 10);
+    xp_plan_free(p);
+}
+
+/** Holm 1979 by hand: 0.01, 0.04, 0.03, 0.005 of four. */
+static void test_holm(void **state)
+{
+    (void)state;
+    const double p[4] = { 0.01, 0.04, 0.03, 0.005 }, two[2] = { 0.6, NAN };
+    double       a[4];
+    xp_holm(p, 4, a);
+    assert_near(a[3], 0.02, 1e-15);             /* 4 x 0.005 */
+    assert_near(a[0], 0.03, 1e-15);             /* 3 x 0.01 */
+    assert_near(a[2], 0.06, 1e-15);             /* 2 x 0.03 */
+    assert_near(a[1], 0.06, 1e-15);             /* 1 x 0.04, not below the one before */
+    xp_holm(two, 2, a);
+    assert_near(a[0], 1, 0);
+    assert_true(isnan(a[1]));
+}
+
+/** Text from outside stays text in every form of the pages. */
+static void test_pages(void **state)
+{
+    (void)state;
+    shn_error err = { 0 };
+    json_t   *doc = json_loads("{\"title\": \"<b>T|</b>\", \"n_bootstrap\": 10, \"cohorts\": [], \"claims\": [{\"claim\": \"a|b<i>\", \"verdict\": \"supported\","
+                               "\"size\": \"s\", \"n_seeds\": 5, \"n_records\": 9, \"caveat\": \"\", \"difference\": {\"value\": 0.5, \"low\": null, \"high\": 1}}],"
+                               "\"tables\": [{\"name\": \"t\", \"title\": \"x_y\", \"cohort\": \"c\", \"split\": \"val\", \"metrics\": [\"top1\"], \"rows\": [{\"system\":"
+                               "\"s_1&<i>\", \"readout\": \"class\", \"n_seeds\": 2, \"n_records\": 9, \"metrics\": {\"top1\": {\"value\": 0.25, \"low\": 0.1, \"high\":"
+                               "0.5, \"sd_seeds\": 0.0625}}}]}]}", 0, NULL);
+    const json_t *table = json_array_get(json_object_get(doc, "tables"), 0);
+    char *md, *html, *csv, *tex, *claims;
+    assert_non_null(doc);
+    assert_ok(xp_markdown(doc, &md, &err));
+    assert_ok(xp_html(doc, &html, &err));
+    assert_ok(xp_table_csv(table, &csv, &err));
+    assert_ok(xp_table_latex(table, &tex, &err));
+    assert_ok(xp_claims_csv(doc, &claims, &err));
+    assert_non_null(strstr(md, "a\\|b<i> | **supported**"));
+    assert_non_null(strstr(md, "0.250 (0.062) [0.100, 0.500]"));
+    assert_null(strstr(html, "<i>"));
+    assert_non_null(strstr(html, "s_1&amp;&lt;i&gt;"));
+    assert_non_null(strstr(csv, "s_1&<i>,class,2,9,top1,0.25,0.0625,0.1"));
+    assert_non_null(strstr(tex, "s\\_1\\&<i> & class & 0.250 [0.100, 0.500]"));
+    assert_non_null(strstr(claims, ",0.5,,1,"));
+    free(md);
+    free(html);
+    free(csv);
+    free(tex);
+    free(claims);
+    json_decref(doc);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_plan), cmocka_unit_test(test_refusals), cmocka_unit_test(test_no_memory), cmocka_unit_test(test_holm), cmocka_unit_test(test_pages),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
