@@ -1107,6 +1107,30 @@ static void test_twin_edf(void **state)
     shn_record_free(rec);
 }
 
+/** Example.scp, example_aecg.xml and ecgtoolkit_example.dcm are one recording: the same integers of 2.5 uV in all three. */
+static void test_twins_example(void **state)
+{
+    (void)state;
+    static const char *const twins[] = { "hl7_aecg/example_aecg.xml", "dicom/ecgtoolkit_example.dcm" };
+    shn_record *rec = read_real("Example.scp");
+    for (size_t k = 0; k < 2; k++) {
+        char        path[SHN_PATH_MAX];
+        shn_error   err;
+        shn_record *twin;
+        real_path(path, "", twins[k]);
+        assert_ok(shn_record_read(path, NULL, &twin, &err));
+        assert_int_equal(shn_record_n_samples(twin), 5000);
+        for (size_t l = 0; l < 12; l++) {
+            const int at = shn_record_find(twin, shn_record_name(rec, l));
+            assert_true(at >= 0);
+            for (size_t i = 0; i < 5000; i++) assert_near(shn_record_lead(twin, (size_t)at)[i], shn_record_lead(rec, l)[i], 1e-6);
+        }
+        assert_string_equal(shn_record_meta_of(rec)->acquired, "2002-11-22T09:10:00");
+        shn_record_free(twin);
+    }
+    shn_record_free(rec);
+}
+
 static void test_healforce(void **state)
 {
     (void)state;
@@ -1129,7 +1153,7 @@ int main(void)
         cmocka_unit_test(test_refused_lossy),    cmocka_unit_test(test_refused_tables),   cmocka_unit_test(test_recognises),
         cmocka_unit_test(test_allocation_fails), cmocka_unit_test(test_deidentify),       cmocka_unit_test(test_deidentify_edges),
         cmocka_unit_test(test_golden),           cmocka_unit_test(test_twin_wfdb),        cmocka_unit_test(test_twin_edf),
-        cmocka_unit_test(test_healforce),
+        cmocka_unit_test(test_twins_example),    cmocka_unit_test(test_healforce),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
