@@ -464,10 +464,9 @@ static void text_section(sw_bytes *o, int coded)
     sw_u8(o, 2);
     sw_u8(o, 1);
     if (coded) {
-        sw_u16(o, 14);
+        sw_u16(o, 15);
         sw_u8(o, 1);
-        sw_put(o, "NSR\0\0PROBABLE\0", 13 + 1);
-        o->b[o->n - 15 - 2] = 15;
+        sw_put(o, "NSR\0\0PROBABLE\0", 14);
     } else {
         sw_u16(o, 13);
         sw_put(o, "Sinus rhythm\0", 13);
