@@ -4,7 +4,8 @@ bit by bit where the reader uses tables), beside libbiosig's converter where tha
 
 needs: numpy, optionally save2gdf        run: python scp.py ../../../shared/data/formats/scp > ../golden/scp_records.txt
 One line per file: name n_leads n_samples fs, then per lead name:sum:sum of squares:first three samples, in nanovolts (integers, exact).
-Lines 'biosig' give the largest difference in microvolts between this decoder and libbiosig per file, over all leads, and in how many samples.
+Lines 'biosig' give the largest difference in microvolts between this decoder and libbiosig per file, over all leads, and in how many samples;
+for a file with reference beats also the difference to section 6 alone in section 5's unit, which is what libbiosig gives.
 """
 import os
 import re
@@ -123,7 +124,7 @@ class File:
         return 1e6 / us, [name for name, _, _ in leads], x
 
 
-def biosig(path, names, x):
+def biosig(path, x):
     """Largest difference in uV and how many samples differ by more than 0.01 uV, against save2gdf's text export of a copy."""
     tool = shutil.which("save2gdf")
     if not tool:
@@ -132,7 +133,6 @@ def biosig(path, names, x):
         copy = os.path.join(d, "copy.scp")
         shutil.copy(path, copy)
         os.chmod(copy, 0o600)
-        r = subprocess.run([tool, "-f=EDF", copy, os.path.join(d, "out.edf")], capture_output=True, text=True, timeout=60)
         r = subprocess.run([tool, "-f=ASCII", copy, os.path.join(d, "out.asc")], capture_output=True, text=True, timeout=60)
         worst, count, seen = 0.0, 0, 0
         for name in sorted(os.listdir(d)):
@@ -164,7 +164,12 @@ def main():
             continue
         fields = [f"{k}:{v.sum()}:{(v.astype(object) ** 2).sum()}:{v[0]},{v[1]},{v[2]}" for k, v in zip(names, x)]
         print(name, len(x), max(len(v) for v in x), f"{fs:g}", *fields)
-        print("biosig", name, biosig(os.path.join(root, name), names, x))
+        print("biosig", name, biosig(os.path.join(root, name), x))
+        f = File(os.path.join(root, name))
+        if f.s[3][1] & 1:
+            residual = f.block(6, [len(v) for v in x])[3]
+            unit = struct.unpack_from("<H", f.s[5])[0]
+            print("biosig", name, "against the residual in section 5's unit:", biosig(os.path.join(root, name), [v * unit for v in residual]))
 
 
 if __name__ == "__main__":

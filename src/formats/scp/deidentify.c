@@ -21,7 +21,7 @@ static const struct { uint8_t tag, fate; uint8_t size; const char *what; } tags[
     { 9, KEEP, 1, "race" },                     { 10, DRUG, 0, "drug text" },               { 11, KEEP, 2, "systolic pressure" },
     { 12, KEEP, 2, "diastolic pressure" },      { 13, REMOVE, 0, "free text (indication)" },
     { 14, DEVICE, 0, "institution, department and serial numbers of the device" },
-    { 15, DEVICE, 0, "institution, department and serial numbers of the analysing device" },
+    { 15, REMOVE, 0, "analysing device" },
     { 16, REMOVE, 0, "institution" },           { 17, REMOVE, 0, "analysing institution" }, { 18, REMOVE, 0, "department" },
     { 19, REMOVE, 0, "analysing department" },  { 20, REMOVE, 0, "referring physician" },   { 21, REMOVE, 0, "confirming physician" },
     { 22, REMOVE, 0, "technician" },            { 23, REMOVE, 0, "room" },                  { 24, KEEP, 1, "stat code" },
@@ -133,6 +133,14 @@ static shn_status put_demographics(const maker *m)
     if (st == SHN_OK && more < 0)
         return shn_fail(m->err, SHN_UNSUPPORTED, SHN_REASON_UNSUPPORTED, "scp.deidentify", "section 1: the tag at byte %zu leaves the section; what stands there cannot be vouched for", at);
     return st == SHN_OK ? shn_bytes_add(m->out, "\xff\0\0", 3, m->err) : st;
+}
+
+/** 16-bit characters: the replacement id and the codes would have to be written so too. */
+static int is_wide(const scp_file *f)
+{
+    size_t         n;
+    const uint8_t *device = scp_tag(&f->s[1], 14, &n);
+    return device && n > 16 && device[16] == 7;
 }
 
 /** The confirmation's date of section 8 or 11, moved; 0 where there is none. */
@@ -312,6 +320,8 @@ shn_status scp_deidentify(const shn_input *in, shn_deid *deid, shn_bytes *out, s
     maker       m = { &f, deid, out, err, 0 };
     shn_status  st = scp_open(in->bytes, in->n_bytes, 1, &f, err);
     if (st == SHN_OK) st = shn_reader_scp.read(in, &rec, err);       /* what cannot be read is not rewritten */
+    if (st == SHN_OK && is_wide(&f))
+        st = shn_fail(err, SHN_UNSUPPORTED, SHN_REASON_UNSUPPORTED, "scp.deidentify", "text in 16-bit characters is not rewritten; convert the file (shinden convert)");
     if (st != SHN_OK) goto cleanup;
     const shn_record_meta *meta = shn_record_meta_of(rec);
     m.old = meta->age_years >= OLDEST;
