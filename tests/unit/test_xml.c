@@ -66,6 +66,11 @@ static void stray_characters(void **state)
     assert_string_equal(shn_xml_text(doc, shn_xml_child(shn_xml_root(doc), "t")), "QRS < 120 < 200, a<5 A&nbsp;");
     assert_non_null(strstr(shn_xml_text(doc, shn_xml_root(doc)), "a & b <c"));
     shn_xml_free(doc);
+    /* a bracket in the name of the DTD hides nothing */
+    static const char named[] = "<!DOCTYPE a SYSTEM \"x[>.dtd\"><a>b & c</a>";
+    assert_ok(shn_xml_parse((const uint8_t *)named, sizeof named - 1, "test", &doc, &mended, &err));
+    assert_int_equal(mended, 1);
+    shn_xml_free(doc);
     assert_ok(shn_xml_parse((const uint8_t *)"<a>&amp;</a>", 12, "test", &doc, &mended, &err));
     assert_int_equal(mended, 0);
     shn_xml_free(doc);
@@ -156,6 +161,7 @@ static void root_names(void **state)
     static const struct { const char *text, *name; int is; } cases[] = {
         { "<RestingECG>", "RestingECG", 1 }, { "<RestingECGx>", "RestingECG", 0 }, { "<RestingEC>", "RestingECG", 0 }, { "<a/>", "a", 1 },
         { "\xef\xbb\xbf \n<?xml version='1.0'?>\n<!-- <b> --><!DOCTYPE a [ <!ENTITY x '>'> ]><?p <c>?><x:a y='1'>", "a", 1 },
+        { "<!DOCTYPE a SYSTEM \"x[>.dtd\"><a>", "a", 1 }, { "<!DOCTYPE a SYSTEM 'x\">.dtd'><a>", "a", 1 }, { "<!DOCTYPE a SYSTEM 'x><a>", "a", 0 },
         { "text <a>", "a", 0 }, { "<!-- <a>", "a", 0 }, { "<", "a", 0 }, { "", "a", 0 }, { "<?xml", "a", 0 }, { "<a", "a", 1 },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)

@@ -39,12 +39,15 @@ static int starts(const char *p, const char *end, const char *word)
     return (size_t)(end - p) >= strlen(word) && memcmp(p, word, strlen(word)) == 0;
 }
 
-/** Past a DOCTYPE, with the brackets of its internal subset. */
+/** Past a DOCTYPE, with the brackets of its internal subset; brackets inside the names of its files do not count. */
 static const char *past_doctype(const char *p, const char *end)
 {
-    int inner = 0;
+    int  inner = 0;
+    char quote = 0;
     for (; p < end; p++) {
-        if (*p == '[') inner = 1;
+        if (quote) quote = *p == quote ? 0 : quote;
+        else if (!inner && (*p == '"' || *p == '\'')) quote = *p;
+        else if (*p == '[') inner = 1;
         else if (*p == ']') inner = 0;
         else if (*p == '>' && !inner) return p + 1;
     }

@@ -144,6 +144,19 @@ static size_t skip_past(const peek *k, size_t i, const char *mark)
     return at(k, i) ? i + strlen(mark) : i;
 }
 
+/** Index behind a DOCTYPE: as in mend.c, brackets and '>' inside the names of its files do not count. */
+static size_t past_doctype(const peek *k, size_t i)
+{
+    int inner = 0, quote = 0, c;
+    for (; (c = at(k, i)); i++) {
+        if (quote) quote = c == quote ? 0 : quote;
+        else if (!inner && (c == '"' || c == '\'')) quote = c;
+        else if (c == '[' || c == ']') inner = c == '[';
+        else if (c == '>' && !inner) return i + 1;
+    }
+    return i;
+}
+
 int shn_xml_root_is(const uint8_t *bytes, size_t n_bytes, const char *name)
 {
     const peek k = { bytes, n_bytes < 65536 ? n_bytes : 65536, shn_xml_units_of(bytes, n_bytes) };
@@ -152,13 +165,8 @@ int shn_xml_root_is(const uint8_t *bytes, size_t n_bytes, const char *name)
         while (at(&k, i) && isspace(at(&k, i))) i++;
         if (follows(&k, i, "<?")) i = skip_past(&k, i + 2, "?>");
         else if (follows(&k, i, "<!--")) i = skip_past(&k, i + 4, "-->");
-        else if (follows(&k, i, "<!")) {
-            int subset = 0;
-            for (; at(&k, i) && (subset || at(&k, i) != '>'); i++) subset = at(&k, i) == '[' ? 1 : at(&k, i) == ']' ? 0 : subset;
-            i += at(&k, i) != 0;
-        } else {
-            break;
-        }
+        else if (follows(&k, i, "<!")) i = past_doctype(&k, i);
+        else break;
     }
     if (at(&k, i) != '<') return 0;
     size_t start = ++i, n = strlen(name);
