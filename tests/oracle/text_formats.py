@@ -52,8 +52,8 @@ if sys.argv[1] == "--dump":
     np.save(sys.argv[3], np.stack(list(read(sys.argv[2])[1].values())))
     sys.exit(0)
 print(f"# lxml {lxml.__version__} numpy {np.__version__}: python text_formats.py .../formats")
-for folder in ("hl7_aecg", "cardiosoft_xml"):
-    for name in sorted(os.listdir(os.path.join(sys.argv[1], folder))):
-        fs, leads = read(os.path.join(sys.argv[1], folder, name))
-        n = max(len(v) for v in leads.values())
-        print(f"{folder}/{name}", f"{fs:g}", n, *(f"{k}:{n - len(v)}:{v.sum():.9g}:{(v * v).sum():.9g}" for k, v in leads.items()))
+files = [f"{folder}/{name}" for folder in ("hl7_aecg", "cardiosoft_xml") for name in sorted(os.listdir(os.path.join(sys.argv[1], folder)))]
+for name in files + ["philips_sierra_xml/ad4d3d80_1_04_converted.xml"]:
+    fs, leads = read(os.path.join(sys.argv[1], name))
+    n = max(len(v) for v in leads.values())
+    print(name, f"{fs:g}", n, *(f"{k}:{n - len(v)}:{v.sum():.9g}:{(v * v).sum():.9g}" for k, v in leads.items()))

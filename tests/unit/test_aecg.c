@@ -352,12 +352,12 @@ static void test_golden(void **state)
     int   n = 0;
     assert_non_null(golden);
     while (fgets(line, sizeof line, golden))
-        if (strncmp(line, "hl7_aecg/", 9) == 0) {
+        if (strncmp(line, "hl7_aecg/", 9) == 0 || strncmp(line, "philips_sierra_xml/", 19) == 0) {
             test_golden_line(line);
             n++;
         }
     fclose(golden);
-    assert_int_equal(n, 5);
+    assert_int_equal(n, 6);
 }
 
 /** What the real files say beside their samples. */
@@ -383,6 +383,10 @@ static void test_real_files(void **state)
     assert_true(test_has_measurement(rec, "qt_interval", 418, "ms"));
     assert_true(test_has_measurement(rec, "t_axis", 11, "deg"));
     assert_string_equal(shn_record_statement(rec, 0), "Rythme sinusal avec ESA");
+    shn_record_free(rec);
+    assert_ok(shn_record_read(test_format_file("philips_sierra_xml/ad4d3d80_1_04_converted.xml"), NULL, &rec, &err));
+    assert_near(shn_record_meta_of(rec)->age_years, 32, 0);         /* Reported Age is there without a value: the birth date serves */
+    assert_string_equal(shn_record_meta_of(rec)->filters, "low pass 150 Hz, high pass 0.05 Hz, notch 60 Hz Adaptive");
     shn_record_free(rec);
 }
 

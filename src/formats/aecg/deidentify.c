@@ -117,7 +117,7 @@ static shn_status scrub_child(scrub *s, const shn_xml_node *node, const shn_xml_
         "component", "componentOf", "timepointEvent", "subjectAssignment", "subject", "trialSubject", "subjectDemographicPerson", "administrativeGenderCode", "raceCode",
         "series", "derivedSeries", "derivation", "seriesAuthor", "manufacturedSeriesDevice", "manufacturerOrganization", "sequenceSet", "sequence", "code", "increment",
         "origin", "scale", "subjectOf", "annotationSet", "annotation", "support", "supportingROI", "boundary", "controlVariable", "relatedObservation",
-        "confidentialityCode", "reasonCode",
+        "confidentialityCode",
     };
     static const char *const texts[] = { "digits", "manufacturerModelName", "softwareName" };
     static const char *const times[] = { "effectiveTime", "activityTime", "low", "high", "center", "head" };

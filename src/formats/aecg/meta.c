@@ -211,7 +211,8 @@ static shn_status take_measurement(annotations *a, const char *code, double v, c
 {
     static const struct { const char *code, *name, *unit; } known[] = {
         { "MDC_ECG_HEART_RATE", "heart_rate", "/min" },        { "MDC_ECG_TIME_PD_PR", "pr_interval", "ms" },      { "MDC_ECG_TIME_PD_QRS", "qrs_duration", "ms" },
-        { "MDC_ECG_TIME_PD_QT", "qt_interval", "ms" },         { "MDC_ECG_TIME_PD_QTc", "qtc_interval", "ms" },    { "MDC_ECG_ANGLE_P_FRONT", "p_axis", "deg" },
+        { "MDC_ECG_TIME_PD_QT", "qt_interval", "ms" },         { "MDC_ECG_TIME_PD_QTc", "qtc_interval", "ms" },    { "MDC_ECG_TIME_PD_QTcB", "qtc_interval", "ms" },
+        { "MDC_ECG_ANGLE_P_FRONT", "p_axis", "deg" },
         { "MDC_ECG_ANGLE_QRS_FRONT", "qrs_axis", "deg" },      { "MDC_ECG_ANGLE_T_FRONT", "t_axis", "deg" },       { "MINDRAY_ECG_P_AXIS", "p_axis", "deg" },
         { "MINDRAY_ECG_QRS_AXIS", "qrs_axis", "deg" },         { "MINDRAY_ECG_T_AXIS", "t_axis", "deg" },
     };

@@ -22,11 +22,12 @@
  *   per lead     unit, gain_adu_per_mv, baseline_adu, bits and unit_origin take one word for all leads; or as many words as there are leads,
  *                in the order of the columns; or LEAD=WORD for each lead (leads that are not named have the default). Words are separated by
  *                blanks; a writer uses the second form, because a lead's name may hold blanks
- *   names        one row of column names, as RFC 4180 (quoted where they hold the separator or quotes). A first column named sample, time,
+ *   names        one row of column names, as RFC 4180 (quoted where they hold the separator or quotes; a first name that begins with '#' is
+ *                quoted, too). A first column named sample, time,
  *                time_s or time_ms is no lead; times in time_s and time_ms must agree with fs_hz (within a sample and a millisecond)
  *   separator    ',' ';' or tab: the one that is most frequent in the row of names outside quotes; a single column needs none
- *   cells        a number with a decimal point ("-12", "0.125", "1e-3"; integers in adu); empty or "nan" in any case: a gap. No thousands separators; a decimal comma
- *                (separator ';' or tab) needs the line "# decimal: comma"
+ *   cells        a number with a decimal point ("-12", "0.125", "1e-3"; integers in adu); empty or "nan" in any case: a gap. No thousands
+ *                separators; a decimal comma (separator ';' or tab) needs the line "# decimal: comma"
  *   rows         all as long as the row of names; LF or CRLF; empty lines are skipped where there are two columns or more (with one column an
  *                empty line is a gap)
  *   text         UTF-8; a byte order mark is skipped; no NUL
@@ -35,8 +36,8 @@
  * leads without integer calibration: unit mV and 9 significant digits, which is exact for float.
  *
  * Recognition: the mark as the first line; or a line "# fs_hz:" or "# unit:" and at least one column that shn_lead_index knows; or, without any
- * such line, two columns or more and every one (but for a first one of sample or time) a lead that shn_lead_index knows. So a table of labels is none, and a bare table of leads is
- * one, which is then refused for its missing fs_hz with the line to add.
+ * such line, two columns or more and every one (but for a first one of sample or time) a lead that shn_lead_index knows. So a table of
+ * labels is none, and a bare table of leads is one, which is then refused for its missing fs_hz with the line to add.
  */
 #ifndef SHN_FORMATS_CSV_CSV_H
 #define SHN_FORMATS_CSV_CSV_H

@@ -24,9 +24,23 @@ static size_t count_rows(const csv_head *h)
     return n;
 }
 
+/** Most cells are a short integer and nothing else. NULL: this one is not. */
+static const char *take_integer(char separator, const char *p, const char *end, double *v)
+{
+    const int   negative = p < end && *p == '-';
+    const char *digits = p + negative, *q = digits;
+    int64_t     n = 0;
+    for (; q < end && (unsigned char)(*q - '0') < 10 && q - digits < 15; q++) n = n * 10 + (*q - '0');
+    if (q == digits || (q < end && *q != separator)) return NULL;
+    *v = negative ? -(double)n : (double)n;
+    return q;
+}
+
 /** One cell: past blanks and quotes to the separator or the line's end. NULL: neither number nor gap. */
 static const char *take_cell(const csv_head *h, const char *p, const char *end, double *v)
 {
+    const char *integer = take_integer(h->separator, p, end, v);
+    if (integer) return integer;
     while (p < end && *p == ' ') p++;
     const int quoted = p < end && *p == '"';
     p += quoted;
