@@ -754,6 +754,40 @@ static void test_deidentify(void **state)
     }
 }
 
+/** Samples that a middleman stored as of unknown kind stay; a sequence where a value must be is not vouched for. */
+static void test_deidentify_odd_kinds(void **state)
+{
+    (void)state;
+    for (int sequence = 0; sequence < 2; sequence++) {
+        shn_error  err = { 0 };
+        shn_deid  *d;
+        shn_bytes  out;
+        dw_group   g = plain();
+        dw        *w = fresh(0, 0, 0);
+        g.data_vr = "UN";
+        if (sequence) {
+            const size_t s = dw_head(w, 0x00080060, "SQ", 0), item = dw_item(w);
+            dw_text(w, 0x00100010, "PN", "Clark");
+            dw_close(w, item, DW_END_ITEM);
+            dw_close(w, s, DW_END_SEQUENCE);
+        }
+        dw_groups(w, &g, 1);
+        const shn_input in = input_of(w->b, w->n, &defaults);
+        assert_ok(shn_deid_new(key, sizeof key, &d, &err));
+        assert_status(shn_reader_dicom.deidentify(&in, d, &out, &err), sequence ? SHN_UNSUPPORTED : SHN_OK);
+        assert_int_equal(out.n != 0, !sequence);
+        if (!sequence) {
+            shn_record     *rec;
+            const shn_input again = input_of(out.bytes, out.n, &defaults);
+            assert_ok(shn_reader_dicom.read(&again, &rec, &err));
+            assert_plain(rec);
+            shn_record_free(rec);
+        }
+        shn_bytes_free(&out);
+        shn_deid_free(d);
+    }
+}
+
 static void test_deidentify_old_people(void **state)
 {
     (void)state;
@@ -981,6 +1015,7 @@ int main(void)
         cmocka_unit_test(test_annotations),       cmocka_unit_test(test_character_sets),          cmocka_unit_test(test_ages_and_times),
         cmocka_unit_test(test_refusals),          cmocka_unit_test(test_truncated),               cmocka_unit_test(test_no_memory),
         cmocka_unit_test(test_deidentify),        cmocka_unit_test(test_deidentify_old_people),   cmocka_unit_test(test_deidentify_no_memory),
+        cmocka_unit_test(test_deidentify_odd_kinds),
         cmocka_unit_test(test_not_others),        cmocka_unit_test(test_golden),                  cmocka_unit_test(test_twins),
         cmocka_unit_test(test_real_deidentified), cmocka_unit_test(test_write_corpus),
     };

@@ -243,11 +243,12 @@ static shn_status tell(rewriting *r, const dcm_set *s, shn_error *err)
     return st;
 }
 
-/** An element that stays, byte for byte; its VR as stored. A sequence that the rules do not know as one is none that may stay. */
+/** An element that stays, byte for byte; its VR as stored (UN too). Where the standard has a value, a sequence could hold anything: refused. */
 static shn_status put_as_is(rewriting *r, const dcm_set *s, const dcm_element *e, shn_error *err)
 {
-    if (e->undefined || strcmp(e->vr, "SQ") == 0 || strcmp(e->vr, "UN") == 0)
-        return note(r, e->tag, "value of another kind than the standard's", "removed", err);
+    if (e->undefined || strcmp(e->vr, "SQ") == 0)
+        return shn_fail(err, SHN_UNSUPPORTED, SHN_REASON_UNSUPPORTED, "dicom.deidentify", "tag (%04X,%04X) is a sequence where the standard has a value; nobody can vouch for it",
+                        (unsigned)(e->tag >> 16), (unsigned)(e->tag & 0xffff));
     shn_status st = put_head(s, e->tag, e->vr, (uint32_t)e->n, r->out, err);
     if (st == SHN_OK) st = shn_bytes_add(r->out, e->value, e->n, err);
     return st;
