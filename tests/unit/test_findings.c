@@ -37,7 +37,29 @@ static void test_every_finding_is_whole(void **state)
             assert_string_not_equal(shn_registry_at(reg, k)->name_en, f->name_en);
             assert_string_not_equal(shn_registry_at(reg, k)->name_ja, f->name_ja);
         }
-        assert_int_equal(*f->criterion_en == '\0', *f->criterion_ja == '\0');
+    }
+}
+
+/** The text form name+criterion needs both, and two findings with one criterion could not be told apart by it. */
+static void test_every_finding_has_a_criterion_in_both_languages(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < shn_registry_size(reg); i++) {
+        const shn_finding *f = shn_registry_at(reg, i);
+        int japanese = 0;
+        if (!*f->criterion_en || !*f->criterion_ja) fail_msg("%s has no criterion in %s", f->id, *f->criterion_en ? "Japanese" : "English");
+        for (const char *p = f->criterion_en; *p; p++)
+            if (*p < 0x20 || *p > 0x7e) fail_msg("%s: English criterion, byte 0x%02x", f->id, (unsigned)(unsigned char)*p);
+        for (const char *p = f->criterion_ja; *p; p++) {
+            if ((unsigned char)*p < 0x20) fail_msg("%s: Japanese criterion of more than one line", f->id);
+            japanese |= (unsigned char)*p >= 0xe3;
+        }
+        if (!japanese) fail_msg("%s: '%s' is not Japanese", f->id, f->criterion_ja);
+        if (strlen(f->criterion_en) > 160 || strlen(f->criterion_ja) > 240) fail_msg("%s: a criterion is one short line", f->id);
+        for (size_t k = 0; k < i; k++) {
+            assert_string_not_equal(shn_registry_at(reg, k)->criterion_en, f->criterion_en);
+            assert_string_not_equal(shn_registry_at(reg, k)->criterion_ja, f->criterion_ja);
+        }
     }
 }
 
@@ -418,6 +440,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_finding_is_whole),
+        cmocka_unit_test(test_every_finding_has_a_criterion_in_both_languages),
         cmocka_unit_test(test_parents_exist_and_make_no_circle),
         cmocka_unit_test(test_each_scp_statement_is_a_finding_of_its_own),
         cmocka_unit_test(test_no_scp_statement_lies_below_another),
