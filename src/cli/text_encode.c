@@ -37,6 +37,7 @@ static const char help_text[] =
     "  --precision NAME   f32, bf16, or auto (default): bf16 where the CPU has AMX, else f32\n"
     "  --threads N        default: one per core; no bit depends on it\n"
     "  --memory MB        for states and work space beside the mapped weights (default 384); more texts go in chunks\n"
+    "  --checkpoint-seconds N   how often unfinished work goes to FILE.partial (default 5; 0: after every layer)\n"
     "  --json             what was done, as JSON\n"
     "  -o, --out FILE     safetensors; FILE.partial keeps finished work while it runs, and the same command goes on from it\n\n"
     "example: shinden text encode --model multilingual-e5-small/ --labels builtin -o e5.safetensors\n"
@@ -142,6 +143,10 @@ static int take(arguments *a, int option, const char *value)
         if (!cli_count(VERB, "--memory", value, 16, (uint64_t)1 << 24, &n)) return 0;
         a->config.memory_bytes = (size_t)n << 20;
         return 1;
+    case 'k':
+        if (!cli_count(VERB, "--checkpoint-seconds", value, 0, 1000000, &n)) return 0;
+        a->config.checkpoint_seconds = (unsigned)n;
+        return 1;
     case 'j': a->json = 1; return 1;
     case 'o': a->out = value; return 1;
     case 'h': fputs(help_text, stdout); return -1;
@@ -158,7 +163,7 @@ static int parse(int argc, char **argv, arguments *a)
         { "reports", no_argument, NULL, 'r' },         { "pooling", required_argument, NULL, 'p' },
         { "prompt", required_argument, NULL, 'P' },  { "center", no_argument, NULL, 'C' },          { "no-center", no_argument, NULL, 'N' },
         { "precision", required_argument, NULL, 'x' }, { "threads", required_argument, NULL, 'T' }, { "memory", required_argument, NULL, 'M' },
-        { "json", no_argument, NULL, 'j' },          { "out", required_argument, NULL, 'o' },       { "help", no_argument, NULL, 'h' },
+        { "checkpoint-seconds", required_argument, NULL, 'k' }, { "json", no_argument, NULL, 'j' },          { "out", required_argument, NULL, 'o' },       { "help", no_argument, NULL, 'h' },
         { NULL, 0, NULL, 0 },
     };
     opterr = 0;
