@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
 # All seven losses on the PTB-XL records (100 Hz), trained on train and scored on val with every read-out that applies, several
 # seeds each. Prints the Markdown table that stands in docs/results.md. Finished runs are kept and not repeated.
-# usage: bench/results_ptbxl.sh [-s "1 2 3"] [-o FOLDER] [DATA_FOLDER]      needs jq; some 20 minutes on two cores
+# usage: bench/results_ptbxl.sh [-s "1 2 3"] [-t e5-small|hash|VECTORS] [-o FOLDER] [DATA_FOLDER]      needs jq; some 20 minutes on two cores
 set -euo pipefail
 cd "$(dirname "$0")/.."
 seeds="1 2 3"
 out=build/results_ptbxl
-while getopts s:o: option; do
+text=e5-small
+while getopts s:t:o: option; do
   case $option in
     s) seeds=$OPTARG ;;
+    t) text=$OPTARG ;;
     o) out=$OPTARG ;;
     *) exit 2 ;;
   esac
@@ -25,7 +27,7 @@ readouts_of() { case $1 in bce) echo logit ;; class-columns) echo "class" ;; *) 
 for loss in $losses; do
   for seed in $seeds; do
     run=$out/$loss-$seed
-    [ -f "$run/done" ] || { $shinden train "$out/cohort.h5" --loss "$loss" --seed "$seed" -o "$run" >&2 && touch "$run/done"; }
+    [ -f "$run/done" ] || { $shinden train "$out/cohort.h5" --loss "$loss" --seed "$seed" $([ "$loss" = bce ] || echo --text "$text") -o "$run" >&2 && touch "$run/done"; }
     for readout in $(readouts_of "$loss"); do
       json=$run/eval-$readout.json
       [ -s "$json" ] || { $shinden eval "$run/model.safetensors" "$out/cohort.h5" --split val --readout "$readout" --json > "$json.part" && mv "$json.part" "$json"; }
@@ -35,8 +37,8 @@ done
 
 metrics="auroc_macro_10 auroc_macro auprc_macro f1_micro_tuned f1_micro_05 jaccard_sample top1 top1_specific top5_specific ece"
 cpu=$(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -1)
-printf 'Machine: %s, %s threads. %s. Seeds %s. Each cell: mean over seeds (sd over seeds) and [mean of the lower, of the upper ends] of the\n' \
-  "$cpu" "$(nproc)" "$($shinden --version)" "$seeds"
+printf 'Machine: %s, %s threads. %s. Text vectors %s. Seeds %s. Each cell: mean over seeds (sd over seeds) and [mean of the lower, of the upper ends] of the\n' \
+  "$cpu" "$(nproc)" "$($shinden --version)" "$text" "$seeds"
 printf '95 %% bootstrap intervals by patient. Read-out, thresholds and calibration are cross-fitted on the same records (5 folds by patient).\n\n'
 printf '| loss | read-out |'; for m in $metrics; do printf ' %s |' "$m"; done; printf '\n| --- | --- |'; for m in $metrics; do printf ' --- |'; done; echo
 for loss in $losses; do

@@ -37,6 +37,7 @@ typedef struct shn_encode_config {
     const char *precision;      /**< "f32", "bf16", or "auto": bf16 where the CPU has AMX, else f32 */
     unsigned    n_threads;      /**< 0: one per usable core */
     size_t      memory_bytes;   /**< for states and work space; texts beyond are done in chunks of at least one; default 384 MiB */
+    unsigned    checkpoint_seconds; /**< unfinished work is kept in OUT.partial so often; default 5; 0: after every layer */
 } shn_encode_config;
 void shn_encode_defaults(shn_encode_config *config);
 

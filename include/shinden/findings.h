@@ -84,6 +84,22 @@ const char *shn_registry_codes(const shn_registry *reg, shn_coding coding, size_
  */
 size_t shn_registry_search(const shn_registry *reg, const char *text, size_t *found, size_t max);
 
+/** What is put into words about a finding; "random" knowledge is none of these, but vectors that know nothing. */
+typedef enum shn_text_form { SHN_TEXT_CODE, SHN_TEXT_NAME, SHN_TEXT_NAME_CRITERION } shn_text_form;
+#define SHN_FINDING_TEXT_MAX 1024       /**< bytes of a finding's text, with its end */
+/** "code" "name" "name+criterion"; NULL outside the list. Borrowed. */
+const char *shn_text_form_name(shn_text_form form);
+/** The form of this name, -1 if there is none. */
+int shn_text_form_from_name(const char *name);
+/**
+ * The text of finding i: its code (SCP statement; else a Challenge abbreviation that is no other finding's statement; else a SNOMED CT
+ * id; else the finding's id), its name, or "name: criterion" (the name alone where no criterion was written).
+ * @return 1; 0 if the text is longer than SHN_FINDING_TEXT_MAX - 1 bytes (a user's table) and was cut
+ */
+int shn_registry_text(const shn_registry *reg, size_t i, shn_text_form form, int japanese, char out[SHN_FINDING_TEXT_MAX]);
+/** What a record without findings is called. Borrowed. */
+const char *shn_text_none(int japanese);
+
 /**
  * Walks a list of items separated by ';', each trimmed of blanks; empty items are passed over.
  * @param[in,out] rest  where to go on; starts as the list

@@ -58,7 +58,7 @@ typedef struct shn_model {
     uint32_t *n_pos, *n_known;      /**< [K] counts in the training records */
 
     /* text side, all NULL / 0 for bce */
-    char   *text_form;              /**< "name-en" ...: which text of a finding was embedded */
+    char   *text_form;              /**< "name, en" "name+criterion, ja" ...: which text of a finding was embedded */
     char   *text_source;            /**< shn_vectors_describe() */
     char   *record_text;            /**< "mean" or "joined" */
     char  **class_text;             /**< [K] the texts themselves */

@@ -1,6 +1,7 @@
 /**
- * Text vectors: frozen language-model states, looked up by NFC text. Two providers: a safetensors file made beforehand,
- * and `hash`, deterministic random unit vectors that know nothing (the control for "does language help").
+ * Text vectors: frozen language-model states, looked up by NFC text. Three providers: a safetensors file made beforehand, the compiled-in
+ * `e5-small` (the built-in registry's codes, names and names with criteria, both languages), and `hash`, deterministic random unit vectors
+ * that know nothing (the control for "does language help").
  */
 #ifndef SHINDEN_TEXT_H
 #define SHINDEN_TEXT_H
@@ -16,6 +17,16 @@ extern "C" {
 
 typedef struct shn_vectors shn_vectors;
 
+#define SHN_VECTORS_BUILTIN "e5-small"          /**< name of the compiled-in vectors (models/README.md) */
+#define SHN_VECTORS_HASH    "hash"
+#define SHN_VECTORS_HASH_WIDTH 384              /**< as wide as e5-small */
+/**
+ * By name: "e5-small", "hash" (width 384, from the seed), else the path of a file; a file of such a name is reached as ./e5-small.
+ * Errors as those of the three below.
+ */
+SHN_NODISCARD shn_status shn_vectors_open(const char *name, uint64_t seed, shn_vectors **out, shn_error *err);
+/** The compiled-in vectors of multilingual-e5-small. */
+SHN_NODISCARD shn_status shn_vectors_builtin(shn_vectors **out, shn_error *err);
 /** File: tensor "vectors" [N][D] f32 and metadata "texts" (JSON list). Errors SHN_FORMAT names the field at fault. */
 SHN_NODISCARD shn_status shn_vectors_read(const char *path, shn_vectors **out, shn_error *err);
 /** Random unit vectors of width D, a function of seed and the NFC text alone. D in 1..65536. */

@@ -13,6 +13,8 @@
 extern "C" {
 #endif
 
+#define SHN_TRAIN_VALUE_MAX 512         /**< bytes of a setting's text, with its end */
+
 typedef struct shn_train_config {
     shn_loss loss;
     uint64_t seed;                  /**< 1 */
@@ -39,7 +41,9 @@ typedef struct shn_train_config {
     int      ecg_norm_raw;          /**< class columns: 1 z.c_k, 0 t e.c_k */
     size_t   chunk;                 /**< rows of the pair matrix held at a time; 256; changes no bit */
     /* text */
-    char     text_form[32];         /**< "name-en" "name-ja" "code" */
+    char     text[SHN_TRAIN_VALUE_MAX]; /**< "e5-small" (compiled in), "hash", or a file: where the vectors come from; "none" for bce */
+    char     text_form[32];         /**< "random" "code" "name" "name+criterion": what is put into words; random: vectors of hash */
+    char     language[8];           /**< "en" "ja" */
     char     record_text[16];       /**< "mean" or "joined" */
     int      centre;                /**< 1 */
     /* augmentation */
@@ -51,6 +55,8 @@ typedef struct shn_train_config {
     uint32_t checkpoint_seconds;    /**< 60; 0: after every step. Also at an epoch's end if the last one is some seconds old */
     int      resume;                /**< go on from run_folder's checkpoint; from the start where there is none yet */
     uint64_t permute_labels;        /**< 0; else the seed of a shuffle of labels between patients (a control) */
+    char     leave_out[SHN_TRAIN_VALUE_MAX]; /**< finding ids, comma between: their labels are unknown to training, their texts take no part in the centring; "" */
+    uint64_t permute_texts;         /**< 0; else the seed of a shuffle of the text vectors between findings (a control) */
     char     stop_after[32];        /**< tests only: "" or "step:N", ends as if cancelled */
 } shn_train_config;
 /** One setting: its name is a key of config.yaml, and with '-' for '_' a flag of `shinden train`. */
@@ -63,7 +69,7 @@ const shn_train_key *shn_train_key_at(size_t i);
  */
 SHN_NODISCARD shn_status shn_train_config_set(shn_train_config *config, const char *key, const char *value, shn_error *err);
 /** The text of a key's value, such that setting it again changes nothing. SHN_RANGE: no such key. */
-SHN_NODISCARD shn_status shn_train_config_get(const shn_train_config *config, const char *key, char out[64], shn_error *err);
+SHN_NODISCARD shn_status shn_train_config_get(const shn_train_config *config, const char *key, char out[SHN_TRAIN_VALUE_MAX], shn_error *err);
 /** Checks what no single key can tell: combinations, such as bce with class columns. SHN_RANGE names the keys. */
 SHN_NODISCARD shn_status shn_train_config_check(const shn_train_config *config, shn_error *err);
 #define SHN_TRAIN_YAML_MAX ((size_t)1 << 20)        /**< bytes of a config file */
@@ -77,6 +83,9 @@ SHN_NODISCARD shn_status shn_train_config_yaml(const shn_train_config *config, i
 
 /** The best recipe known for the loss, scaled to the record's length and rate (may be 0 when not known yet). */
 void shn_train_defaults(shn_loss loss, size_t n_samples, double fs_hz, shn_train_config *config);
+
+/** Opens what config->text and text_form name. NULL for bce. Errors as shn_vectors_open. */
+SHN_NODISCARD shn_status shn_train_vectors(const shn_train_config *config, shn_vectors **out, shn_error *err);
 
 /**
  * Trains and writes run_folder: config.yaml (resolved), log.jsonl, TensorBoard events, checkpoints/. The model comes back unfitted

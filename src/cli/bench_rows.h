@@ -15,6 +15,7 @@
 #define BENCH_GROUPS(X)                                                                                                 \
     X(machine, "sustained arithmetic peak and memory bandwidth of this machine, now")                                   \
     X(engine, "training and embedding of the default encoder")                                                          \
+    X(text, "tokenizer and text encode on the registry's texts, a small random decoder")                                \
     X(program, "import from a warm cache, and the program's start to its first prediction")
 
 typedef struct bench_row {

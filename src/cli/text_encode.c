@@ -14,13 +14,17 @@ static const char VERB[] = "text encode";
 typedef struct arguments {
     const char *labels, *lines, *cohort, *out;
     int         reports, json, only;        /* only: a shn_coding, -1 all findings */
+    text_choice choice;                     /* forms 0: all of the findings, joined record texts by name */
     shn_encode_config config;
 } arguments;
 
 static const char help_text[] =
     "usage: shinden text encode --model FILE|DIR --labels TABLE.csv|--lines FILE|--cohort COHORT.h5 [options] -o VECTORS.safetensors\n\n"
     "  --model FILE|DIR   a .gguf file, or a folder with config.json, model.safetensors (or its index and shards) and tokenizer.json\n"
-    "  --labels TABLE     of each finding of a table: code, English and Japanese name, 'name: criterion'; 'builtin' is the compiled-in one\n"
+    "  --labels TABLE     of each finding of a table its code, its name, and 'name: criterion', in English and Japanese; 'builtin' is the\n"
+    "                     compiled-in one\n"
+    "  --forms LIST       only these of code,name,name+criterion (default all; joined record texts of --cohort: name)\n"
+    "  --language NAME    only en or ja (default both)\n"
     "  --only CODING      with --labels: findings that have a name in id, scp (PTB-XL), snomed, cinc or ludb\n"
     "  --lines FILE       one text a line, UTF-8\n"
     "  --cohort COHORT    its findings as above and every distinct record text (findings joined) in both languages\n"
@@ -33,6 +37,7 @@ static const char help_text[] =
     "  --precision NAME   f32, bf16, or auto (default): bf16 where the CPU has AMX, else f32\n"
     "  --threads N        default: one per core; no bit depends on it\n"
     "  --memory MB        for states and work space beside the mapped weights (default 384); more texts go in chunks\n"
+    "  --checkpoint-seconds N   how often unfinished work goes to FILE.partial (default 5; 0: after every layer)\n"
     "  --json             what was done, as JSON\n"
     "  -o, --out FILE     safetensors; FILE.partial keeps finished work while it runs, and the same command goes on from it\n\n"
     "example: shinden text encode --model multilingual-e5-small/ --labels builtin -o e5.safetensors\n"
@@ -45,10 +50,13 @@ static shn_status gather(const arguments *a, text_list *list, shn_error *err)
     shn_status    st = SHN_OK;
     if (a->labels && strcmp(a->labels, "builtin") != 0) st = shn_registry_read(a->labels, &own, err);
     const shn_registry *reg = own ? own : shn_registry_builtin();
-    if (st == SHN_OK && a->labels) st = text_list_findings(list, reg, a->only, err);
+    text_choice choice = a->choice, joined = a->choice;
+    if (!choice.forms) choice.forms = TEXT_FORMS_ALL;
+    if (!joined.forms) joined.forms = 1u << SHN_TEXT_NAME;
+    if (st == SHN_OK && a->labels) st = text_list_findings(list, reg, choice, a->only, err);
     if (st == SHN_OK && a->lines) st = text_list_lines(list, a->lines, err);
     if (st == SHN_OK && a->cohort) st = shn_cohort_open(a->cohort, &cohort, err);
-    if (st == SHN_OK && a->cohort) st = text_list_cohort(list, cohort, reg, a->reports, err);
+    if (st == SHN_OK && a->cohort) st = text_list_cohort(list, cohort, reg, choice, joined, a->reports, err);
     if (st == SHN_OK) st = text_list_unique(list, err);
     shn_cohort_close(cohort);
     shn_registry_free(own);
@@ -76,6 +84,25 @@ static int print_report(const arguments *a, const shn_encode_report *r)
     return text ? CLI_DONE : CLI_FAILED;
 }
 
+/** 1 if every item of the list is a form. */
+static int take_forms(arguments *a, const char *list)
+{
+    a->choice.forms = 0;
+    for (const char *p = list; ; p++) {
+        char         word[32] = "";
+        const size_t n = strcspn(p, ",");
+        memcpy(word, p, n < sizeof word ? n : 0);
+        const int form = shn_text_form_from_name(word);
+        if (form < 0) {
+            cli_usage(VERB, "--forms '%.60s', must be some of code,name,name+criterion", list);
+            return 0;
+        }
+        a->choice.forms |= 1u << form;
+        p += n;
+        if (!*p) return 1;
+    }
+}
+
 /** 1 go on, 0 usage error (said), -1 help was shown. */
 static int take(arguments *a, int option, const char *value)
 {
@@ -90,6 +117,12 @@ static int take(arguments *a, int option, const char *value)
         a->only = shn_coding_from_name(value);
         if (a->only >= 0) return 1;
         cli_usage(VERB, "--only '%.40s', must be id, scp, snomed, cinc or ludb", value);
+        return 0;
+    case 'F': return take_forms(a, value);
+    case 'L':
+        a->choice.languages = strcmp(value, "en") == 0 ? 1 : strcmp(value, "ja") == 0 ? 2 : 0;
+        if (a->choice.languages) return 1;
+        cli_usage(VERB, "--language '%.40s', must be en or ja", value);
         return 0;
     case 'p':
         if (shn_pooling_from_name(value) < 0) {
@@ -110,6 +143,10 @@ static int take(arguments *a, int option, const char *value)
         if (!cli_count(VERB, "--memory", value, 16, (uint64_t)1 << 24, &n)) return 0;
         a->config.memory_bytes = (size_t)n << 20;
         return 1;
+    case 'k':
+        if (!cli_count(VERB, "--checkpoint-seconds", value, 0, 1000000, &n)) return 0;
+        a->config.checkpoint_seconds = (unsigned)n;
+        return 1;
     case 'j': a->json = 1; return 1;
     case 'o': a->out = value; return 1;
     case 'h': fputs(help_text, stdout); return -1;
@@ -122,10 +159,11 @@ static int parse(int argc, char **argv, arguments *a)
     static const struct option longs[] = {
         { "model", required_argument, NULL, 'm' },   { "labels", required_argument, NULL, 'l' },    { "lines", required_argument, NULL, 'f' },
         { "only", required_argument, NULL, 'O' },    { "cohort", required_argument, NULL, 'c' },
+        { "forms", required_argument, NULL, 'F' },  { "language", required_argument, NULL, 'L' },
         { "reports", no_argument, NULL, 'r' },         { "pooling", required_argument, NULL, 'p' },
         { "prompt", required_argument, NULL, 'P' },  { "center", no_argument, NULL, 'C' },          { "no-center", no_argument, NULL, 'N' },
         { "precision", required_argument, NULL, 'x' }, { "threads", required_argument, NULL, 'T' }, { "memory", required_argument, NULL, 'M' },
-        { "json", no_argument, NULL, 'j' },          { "out", required_argument, NULL, 'o' },       { "help", no_argument, NULL, 'h' },
+        { "checkpoint-seconds", required_argument, NULL, 'k' }, { "json", no_argument, NULL, 'j' },          { "out", required_argument, NULL, 'o' },       { "help", no_argument, NULL, 'h' },
         { NULL, 0, NULL, 0 },
     };
     opterr = 0;
@@ -138,6 +176,7 @@ static int parse(int argc, char **argv, arguments *a)
     if (!a->config.model) return cli_usage(VERB, "needs --model FILE or DIR");
     if (!a->labels + !a->lines + !a->cohort != 2) return cli_usage(VERB, "needs one of --labels, --lines and --cohort");
     if (a->only >= 0 && !a->labels) return cli_usage(VERB, "--only goes with --labels");
+    if ((a->choice.forms || a->choice.languages != TEXT_LANGUAGES_ALL) && a->lines) return cli_usage(VERB, "--forms and --language go with --labels or --cohort");
     if (a->reports && !a->cohort) return cli_usage(VERB, "--reports goes with --cohort");
     if (!a->out) return cli_usage(VERB, "needs -o VECTORS.safetensors");
     return -1;
@@ -145,7 +184,7 @@ static int parse(int argc, char **argv, arguments *a)
 
 int text_encode(int argc, char **argv)
 {
-    arguments         a = { .only = -1 };
+    arguments         a = { .only = -1, .choice = { 0, TEXT_LANGUAGES_ALL } };
     text_list         list = { 0 };
     shn_error         err = { .status = SHN_OK };
     shn_encode_report report;

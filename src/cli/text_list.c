@@ -10,7 +10,6 @@
 #include "shinden/text.h"
 
 static const char where[] = "text.encode";
-static const char *const none_text[2] = { "no listed finding", "該当所見なし" };
 static const size_t LINES_BYTES_MAX = (size_t)1 << 30;
 
 void text_list_free(text_list *list)
@@ -30,49 +29,35 @@ shn_status text_list_add(text_list *list, const char *text, shn_error *err)
     return SHN_OK;
 }
 
-/** "name: criterion" in the language's own punctuation; nothing where no criterion was written. */
-static shn_status add_criterion(text_list *list, const char *name, const char *criterion, const char *colon, shn_error *err)
+static shn_status add_finding(text_list *list, const shn_registry *reg, size_t i, text_choice choice, shn_error *err)
 {
-    if (!*criterion) return SHN_OK;
-    const size_t size = strlen(name) + strlen(colon) + strlen(criterion) + 1;
-    char *text = shn_alloc(size, 1);
-    if (!text) return shn_fail_nomem(err, where);
-    snprintf(text, size, "%s%s%s", name, colon, criterion);
-    const shn_status st = text_list_add(list, text, err);
-    free(text);
+    char text[SHN_FINDING_TEXT_MAX];
+    for (int form = SHN_TEXT_CODE; form <= SHN_TEXT_NAME_CRITERION; form++)
+        for (int japanese = 0; japanese < 2; japanese++) {
+            if (!(choice.forms >> form & 1) || !(choice.languages >> japanese & 1)) continue;
+            if (!shn_registry_text(reg, i, (shn_text_form)form, japanese, text))
+                return shn_fail(err, SHN_RANGE, SHN_REASON_LIMIT, where, "finding '%s': a text of more than %d bytes", shn_registry_at(reg, i)->id,
+                                SHN_FINDING_TEXT_MAX - 1);
+            const shn_status st = text_list_add(list, text, err);
+            if (st != SHN_OK) return st;
+        }
+    return SHN_OK;
+}
+
+static shn_status add_none(text_list *list, text_choice choice, shn_error *err)
+{
+    shn_status st = SHN_OK;
+    for (int japanese = 0; st == SHN_OK && japanese < 2; japanese++)
+        if (choice.languages >> japanese & 1) st = text_list_add(list, shn_text_none(japanese), err);
     return st;
 }
 
-/** As training's text form "code" has it: the first of SCP statement, Challenge abbreviation, SNOMED code, id. */
-static shn_status add_code(text_list *list, const shn_finding *f, shn_error *err)
-{
-    char        code[SHN_FINDING_ID_MAX + 1];
-    const char *from = f->scp[0] ? f->scp : f->cinc[0] ? f->cinc : f->snomed[0] ? f->snomed : f->id;
-    snprintf(code, sizeof code, "%.*s", (int)strcspn(from, ";"), from);
-    return text_list_add(list, code, err);
-}
-
-static shn_status add_finding(text_list *list, const shn_finding *f, shn_error *err)
-{
-    shn_status st = text_list_add(list, f->name_en, err);
-    if (st == SHN_OK) st = text_list_add(list, f->name_ja, err);
-    if (st == SHN_OK) st = add_criterion(list, f->name_en, f->criterion_en, ": ", err);
-    if (st == SHN_OK) st = add_criterion(list, f->name_ja, f->criterion_ja, "：", err);
-    return st == SHN_OK ? add_code(list, f, err) : st;
-}
-
-static shn_status add_none(text_list *list, shn_error *err)
-{
-    const shn_status st = text_list_add(list, none_text[0], err);
-    return st == SHN_OK ? text_list_add(list, none_text[1], err) : st;
-}
-
-shn_status text_list_findings(text_list *list, const shn_registry *reg, int only, shn_error *err)
+shn_status text_list_findings(text_list *list, const shn_registry *reg, text_choice choice, int only, shn_error *err)
 {
     shn_status st = SHN_OK;
     for (size_t i = 0; st == SHN_OK && i < shn_registry_size(reg); i++)
-        if (only < 0 || *shn_registry_codes(reg, (shn_coding)only, i)) st = add_finding(list, shn_registry_at(reg, i), err);
-    return st == SHN_OK ? add_none(list, err) : st;
+        if (only < 0 || *shn_registry_codes(reg, (shn_coding)only, i)) st = add_finding(list, reg, i, choice, err);
+    return st == SHN_OK ? add_none(list, choice, err) : st;
 }
 
 shn_status text_list_lines(text_list *list, const char *path, shn_error *err)
@@ -154,28 +139,37 @@ static shn_status add_records(text_list *list, const shn_cohort *c, const char *
     return st;
 }
 
-shn_status text_list_cohort(text_list *list, const shn_cohort *c, const shn_registry *reg, int reports, shn_error *err)
+/** The findings' texts in one form and language, as training calls them; a finding that the registry lacks goes by its id. */
+static shn_status add_joined(text_list *list, const shn_cohort *c, const shn_registry *reg, shn_text_form form, int japanese, shn_error *err)
 {
     const size_t K = shn_cohort_n_findings(c);
-    const char **name[2] = { shn_alloc(K, sizeof(char *)), shn_alloc(K, sizeof(char *)) };
-    shn_status   st = name[0] && name[1] ? SHN_OK : shn_fail_nomem(err, where);
+    char       (*text)[SHN_FINDING_TEXT_MAX] = shn_alloc(K, sizeof *text);
+    const char **name = shn_alloc(K, sizeof *name);
+    shn_status   st = text && name ? SHN_OK : shn_fail_nomem(err, where);
     for (size_t k = 0; st == SHN_OK && k < K; k++) {
         const int at = shn_registry_find(reg, shn_cohort_finding_id(c, k));
-        name[0][k] = name[1][k] = shn_cohort_finding_id(c, k);
-        if (at < 0) {
-            st = text_list_add(list, name[0][k], err);
-            continue;
-        }
-        const shn_finding *f = shn_registry_at(reg, (size_t)at);
-        name[0][k] = f->name_en;
-        name[1][k] = f->name_ja;
-        st = add_finding(list, f, err);
+        name[k] = at < 0 ? shn_cohort_finding_id(c, k) : text[k];
+        if (at >= 0) shn_registry_text(reg, (size_t)at, form, japanese, text[k]);       /* its length was checked before */
     }
-    if (st == SHN_OK) st = add_none(list, err);
-    if (st == SHN_OK) st = add_records(list, c, name[0], ", ", none_text[0], err);
-    if (st == SHN_OK) st = add_records(list, c, name[1], "、", none_text[1], err);
+    if (st == SHN_OK) st = add_records(list, c, name, japanese ? "、" : ", ", shn_text_none(japanese), err);
+    free(text);
+    free(name);
+    return st;
+}
+
+shn_status text_list_cohort(text_list *list, const shn_cohort *c, const shn_registry *reg, text_choice choice, text_choice joined, int reports,
+                            shn_error *err)
+{
+    shn_status st = SHN_OK;
+    for (size_t k = 0; st == SHN_OK && k < shn_cohort_n_findings(c); k++) {
+        const char *id = shn_cohort_finding_id(c, k);
+        const int   at = shn_registry_find(reg, id);
+        st = at < 0 ? text_list_add(list, id, err) : add_finding(list, reg, (size_t)at, choice, err);
+    }
+    if (st == SHN_OK) st = add_none(list, choice, err);
+    for (int form = SHN_TEXT_CODE; form <= SHN_TEXT_NAME_CRITERION; form++)
+        for (int japanese = 0; st == SHN_OK && japanese < 2; japanese++)
+            if ((joined.forms >> form & 1) && (joined.languages >> japanese & 1)) st = add_joined(list, c, reg, (shn_text_form)form, japanese, err);
     for (size_t r = 0; reports && st == SHN_OK && r < shn_cohort_size(c); r++) st = text_list_add(list, shn_cohort_report(c, r), err);
-    free(name[0]);
-    free(name[1]);
     return st;
 }

@@ -10,12 +10,12 @@
 #include "shinden/eval.h"
 #include "shinden/train.h"
 
-enum { HASH_WIDTH = 384, FLAGS_MAX = 128, FIT_BATCH = 64 };
+enum { FLAGS_MAX = 128, FIT_BATCH = 64 };
 #define VERB "train"
 #define VAL  "val"
 
 typedef struct arguments {
-    const char *cohort, *out, *config, *text, *loss;
+    const char *cohort, *out, *config, *loss;
     int         resume, json;
     const char *key[FLAGS_MAX], *value[FLAGS_MAX];      /* settings in the order given */
     char        names[FLAGS_MAX][40];
@@ -25,19 +25,18 @@ typedef struct arguments {
 static void print_help(void)
 {
     puts("shinden train: learns a shared space of ECGs and finding texts from a cohort\n\n"
-         "usage: shinden train COHORT.h5 --loss NAME [--seed N] [--config FILE] [--resume] [--text VECTORS] [--KEY VALUE ...] -o RUN\n\n"
+         "usage: shinden train COHORT.h5 --loss NAME [--seed N] [--config FILE] [--resume] [--text e5-small|hash|VECTORS] [--KEY VALUE ...] -o RUN\n\n"
          "example: shinden train cohort.h5 --loss siglip-jaccard --epochs 30 -o runs/jaccard\n\n"
          "  -o RUN          folder for config.yaml, log.jsonl, TensorBoard events, checkpoints/, model.safetensors\n"
          "  --config FILE   YAML with the keys below; flags win over it\n"
          "  --resume        go on from RUN's last checkpoint, to the bits of an uninterrupted run\n"
-         "  --text VECTORS  safetensors with text vectors; without it random vectors that know no language\n"
          "  --json          the result as JSON\n\n"
          "Settings (as YAML keys with _ for -); the defaults are the best recipe known for the loss:");
     shn_train_config config;
     shn_error err;
     shn_train_defaults(SHN_LOSS_SIGLIP_JACCARD, 0, 0, &config);
     for (size_t i = 0; shn_train_key_at(i); i++) {
-        char value[64], flag[40];
+        char value[SHN_TRAIN_VALUE_MAX], flag[40];
         const shn_train_key *key = shn_train_key_at(i);
         snprintf(flag, sizeof flag, "%s", key->name);
         for (char *p = flag; *p; p++) if (*p == '_') *p = '-';
@@ -70,8 +69,7 @@ static int take_setting(arguments *a, int argc, char **argv, int *i)
 static int parse(int argc, char **argv, arguments *a)
 {
     for (int i = 1; i < argc; i++) {
-        const char **named = strcmp(argv[i], "-o") == 0 ? &a->out : strcmp(argv[i], "--config") == 0 ? &a->config :
-                             strcmp(argv[i], "--text") == 0 ? &a->text : NULL;
+        const char **named = strcmp(argv[i], "-o") == 0 ? &a->out : strcmp(argv[i], "--config") == 0 ? &a->config : NULL;
         if (named) {
             if (i + 1 >= argc) return cli_usage(VERB, "%s needs a value", argv[i]);
             *named = argv[++i];
@@ -122,19 +120,6 @@ static shn_status settle(const arguments *a, const shn_cohort *c, shn_train_conf
     }
     config->resume = a->resume;
     return st;
-}
-
-static shn_status open_texts(const arguments *a, const shn_train_config *config, shn_vectors **out, shn_error *err)
-{
-    *out = NULL;
-    if (config->loss == SHN_LOSS_BCE) {
-        if (a->text) fprintf(stderr, "shinden train: bce reads no texts; --text %s is not used\n", a->text);
-        return SHN_OK;
-    }
-    if (a->text) return shn_vectors_read(a->text, out, err);
-    fprintf(stderr, "shinden train: no --text: random text vectors (hash, %d wide, seed %llu) that know no language\n", HASH_WIDTH,
-            (unsigned long long)config->seed);
-    return shn_vectors_hash(HASH_WIDTH, config->seed, out, err);
 }
 
 /** 1 if the cohort has records to fit on; with none, the model is written unfitted and this is said. */
@@ -206,6 +191,13 @@ static int print_result(const char *path, const shn_train_config *config, const 
     return CLI_DONE;
 }
 
+/** Which knowledge goes in is the first thing to know about a run. */
+static void say_texts(const shn_train_config *config, const shn_vectors *vectors)
+{
+    if (vectors) fprintf(stderr, "shinden train: texts: %s, %s; vectors: %s\n", config->text_form, config->language, shn_vectors_describe(vectors));
+    else if (strcmp(config->text, "none") != 0) fprintf(stderr, "shinden train: bce reads no texts; text %s is not used\n", config->text);
+}
+
 static int run(const arguments *a, const shn_cohort *c)
 {
     shn_train_config config = { 0 };
@@ -221,7 +213,8 @@ static int run(const arguments *a, const shn_cohort *c)
         return a->loss ? cli_usage(VERB, "no loss '%s'", a->loss) : cli_usage(VERB, "--loss NAME says what is learned");
     if (st == SHN_OK) st = shn_train_config_check(&config, &err);
     if (st == SHN_OK) st = shn_path_join(path, a->out, "model.safetensors", &err);
-    if (st == SHN_OK) st = open_texts(a, &config, &vectors, &err);
+    if (st == SHN_OK) st = shn_train_vectors(&config, &vectors, &err);
+    if (st == SHN_OK) say_texts(&config, vectors);
     if (st == SHN_OK) st = shn_train(c, vectors, &config, a->out, &watcher, &model, &err);
     if (st == SHN_OK) st = finish(c, &config, model, path, &eval, &err);
     const int rc = st == SHN_OK ? print_result(path, &config, eval, a->json) : cli_fail(VERB, &err);

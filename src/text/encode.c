@@ -21,8 +21,6 @@
 
 static const char where[] = "text.encode";
 
-enum { SAVE_EVERY_S = 5 };
-
 typedef struct run {
     shn_encode_model   model;
     shn_encode_tokens  tokens;
@@ -33,13 +31,14 @@ typedef struct run {
     shn_encode_state   at;
     char               key[65], partial[SHN_PATH_MAX];
     time_t             saved;
+    unsigned           save_every_s;
     shn_watcher        watcher;
     shn_encode_report  report;
 } run;
 
 void shn_encode_defaults(shn_encode_config *config)
 {
-    *config = (shn_encode_config){ .pooling = SHN_POOLING_DEFAULT, .centre = -1, .precision = "auto", .memory_bytes = (size_t)384 << 20 };
+    *config = (shn_encode_config){ .pooling = SHN_POOLING_DEFAULT, .centre = -1, .precision = "auto", .memory_bytes = (size_t)384 << 20, .checkpoint_seconds = 5 };
 }
 
 static const char *precision_name(const shn_encode_model *m) { return m->dtype == SHN_BF16 ? "bf16" : "f32"; }
@@ -158,7 +157,7 @@ static shn_status run_chunk(run *r, size_t *start, shn_error *err)
         if (st != SHN_OK) return st;
         r->at.layers++;
         r->report.layers_done++;
-        if (time(NULL) - r->saved >= SAVE_EVERY_S) st = save(r, err);
+        if (time(NULL) - r->saved >= (time_t)r->save_every_s) st = save(r, err);
     }
     if (st == SHN_OK) st = shn_lm_finish(r->lm, &batch, r->x, err);
     if (st == SHN_OK) pool(r);
@@ -175,7 +174,7 @@ static shn_status run_chunks(run *r, shn_error *err)
         st = run_chunk(r, start, err);
         if (st != SHN_OK) break;
         r->at = (shn_encode_state){ .first = r->at.last, .last = r->at.last };
-        if (r->at.first < r->tokens.n && time(NULL) - r->saved >= SAVE_EVERY_S) st = save(r, err);
+        if (r->at.first < r->tokens.n && time(NULL) - r->saved >= (time_t)r->save_every_s) st = save(r, err);
     }
     free(start);
     return st;
@@ -256,6 +255,7 @@ shn_status shn_encode_texts(const shn_encode_config *config, const char *const *
     run *r = shn_alloc(1, sizeof *r);
     if (!r) return shn_fail_nomem(err, where);
     r->watcher = watcher;
+    r->save_every_s = config->checkpoint_seconds;
     shn_status st = SHN_OK;
     if (snprintf(r->partial, sizeof r->partial, "%s.partial", out) >= (int)sizeof r->partial)
         st = shn_fail(err, SHN_RANGE, SHN_REASON_LIMIT, where, "a path of %zu bytes", strlen(out));

@@ -53,5 +53,10 @@ SHN_NODISCARD shn_status shn_encode_state_peek(const char *path, const char key[
 /** Reads vectors [first][D] and, where layers > 0, x [rows][D]. */
 SHN_NODISCARD shn_status shn_encode_state_read(const char *path, const shn_encode_state *s, float *vectors, float *x, size_t rows, size_t D,
                                                shn_error *err);
+/** The same two from a file's bytes; path is its name in messages. Hostile input is refused; finite floats come back. */
+SHN_NODISCARD shn_status shn_encode_state_parse(const uint8_t *bytes, size_t n_bytes, const char *path, const char key[65], size_t n_texts,
+                                                shn_encode_state *s, shn_error *err);
+SHN_NODISCARD shn_status shn_encode_state_take(const uint8_t *bytes, size_t n_bytes, const char *path, const shn_encode_state *s, float *vectors,
+                                               float *x, size_t rows, size_t D, shn_error *err);
 
 #endif

@@ -14,6 +14,22 @@
 
 static const char where[] = "text.encode";
 
+/**
+ * config.json names the ids that begin and end a text; in the tokenizer they have to be special ones. Two vocabularies of one size are told
+ * apart by this. (pad_token_id is not looked at: multilingual-e5-small's own config.json gives the id of another token.)
+ */
+static shn_status check_special(const shn_encode_model *m, const char *path, shn_error *err)
+{
+    const shn_lm_config *c = shn_weights_config(m->weights);
+    const int   id[2] = { c->bos_id, c->eos_id };
+    const char *name[2] = { "bos_token_id", "eos_token_id" };
+    for (int i = 0; i < 2; i++)
+        if (id[i] >= 0 && !shn_tokenizer_is_special(m->tokenizer, (uint32_t)id[i]))
+            return shn_fail(err, SHN_MISMATCH, SHN_REASON_MODEL_MISMATCH, where,
+                            "%s: config.json's %s %d is no special token in tokenizer.json: they do not belong together", path, name[i], id[i]);
+    return SHN_OK;
+}
+
 /** The vocabulary inside a GGUF file, else the folder's tokenizer.json. */
 static shn_status open_tokenizer(shn_encode_model *m, const char *path, shn_error *err)
 {
@@ -32,7 +48,7 @@ static shn_status open_tokenizer(shn_encode_model *m, const char *path, shn_erro
     if (ids > rows || ids + slack < rows)
         return shn_fail(err, SHN_MISMATCH, SHN_REASON_MODEL_MISMATCH, where,
                         "%s: the tokenizer has %zu ids, the weights %zu rows: they do not belong together", path, ids, rows);
-    return SHN_OK;
+    return vocab ? SHN_OK : check_special(m, path, err);        /* a GGUF file's ids are its own vocabulary's */
 }
 
 /** The file's or folder's own name, and what config.json calls its origin, where that is a name and not somebody's folder. */

@@ -1,4 +1,4 @@
-/** Providers of text vectors: a file made beforehand, or deterministic random directions that know nothing. */
+/** Providers of text vectors: a file made beforehand, the compiled-in one, or deterministic random directions that know nothing. */
 #include "shinden/text.h"
 
 #include <inttypes.h>
@@ -15,17 +15,19 @@
 #include "base/hash.h"
 #include "base/random.h"
 #include "base/safetensors.h"
+#include "text/vectors_e5.h"
 
 enum { WIDTH_MAX = 65536, TEXTS_MAX = 1 << 22, PURPOSE_HASH_VECTOR = 0x7465787476656331 /* "textvec1" */ };
 
-typedef struct entry { char *text; size_t row; } entry;
+typedef struct entry { char *text; size_t row, file; } entry;
 
 struct shn_vectors {
-    size_t   D, n;
+    size_t   D, n, n_files;
     uint64_t seed;              /* hash provider */
-    entry   *entries;           /* file provider: [n], sorted by NFC text; NULL for hash */
-    float   *rows;              /* file provider: [n][D] */
-    char     describe[256];
+    entry   *entries;           /* files: [n], sorted by NFC text; NULL for hash */
+    float   *rows;              /* files: [n][D] */
+    size_t   entries_capacity, rows_capacity;
+    char     describe[320];
 };
 
 char *shn_text_nfc(const char *text, shn_error *err)
@@ -41,25 +43,57 @@ char *shn_text_nfc(const char *text, shn_error *err)
     return (char *)nfc;
 }
 
-static int by_text(const void *a, const void *b) { return strcmp(((const entry *)a)->text, ((const entry *)b)->text); }
-
-/** Takes the list of texts; each goes in by its NFC form. */
-static shn_status index_texts(shn_vectors *v, json_t *texts, const char *path, shn_error *err)
+static int by_text(const void *a, const void *b)
 {
-    for (size_t i = 0; i < v->n; i++) {
+    const entry *x = a, *y = b;
+    return strcmp(x->text, y->text);
+}
+
+/** Takes the list of texts of one file, whose rows begin at `first`; each goes in by its NFC form. */
+static shn_status take_texts(shn_vectors *v, json_t *texts, size_t first, const char *path, shn_error *err)
+{
+    for (size_t i = 0; i < json_array_size(texts); i++) {
         const char *text = json_string_value(json_array_get(texts, i));
         if (!text)
             return shn_fail(err, SHN_FORMAT, SHN_REASON_BAD_HEADER, "vectors", "%s: metadata 'texts' item %zu is not a string", path, i);
-        v->entries[i] = (entry){ .text = shn_text_nfc(text, err), .row = i };
-        if (!v->entries[i].text) return SHN_FORMAT;
+        v->entries[v->n] = (entry){ .text = shn_text_nfc(text, err), .row = first + i, .file = v->n_files };
+        if (!v->entries[v->n].text) return SHN_FORMAT;
+        v->n++;
     }
-    qsort(v->entries, v->n, sizeof *v->entries, by_text);
-    for (size_t i = 1; i < v->n; i++)
-        if (strcmp(v->entries[i - 1].text, v->entries[i].text) == 0)
-            return shn_fail(err, SHN_FORMAT, SHN_REASON_DUPLICATE_ID, "vectors", "%s: text '%.60s' has two vectors", path, v->entries[i].text);
     return SHN_OK;
 }
 
+/** Sorts; the same text may stand in several files of one model with one vector, but has one vector. */
+static shn_status index_texts(shn_vectors *v, const char *path, shn_error *err)
+{
+    size_t kept = 0;
+    qsort(v->entries, v->n, sizeof *v->entries, by_text);
+    for (size_t i = 1; i < v->n; i++) {
+        entry *a = &v->entries[kept], *b = &v->entries[i];
+        if (strcmp(a->text, b->text) != 0) {
+            const entry moved = *b;
+            b->text = NULL;
+            v->entries[++kept] = moved;
+            continue;
+        }
+        if (a->file == b->file || memcmp(v->rows + a->row * v->D, v->rows + b->row * v->D, v->D * sizeof *v->rows) != 0)
+            return shn_fail(err, SHN_FORMAT, SHN_REASON_DUPLICATE_ID, "vectors", "%s: text '%.60s' has two vectors", path, a->text);
+        free(b->text);
+        b->text = NULL;
+    }
+    v->n = kept + 1;
+    return SHN_OK;
+}
+
+static void describe(shn_vectors *v, const shn_safetensors *st, const char *path)
+{
+    const char *model = shn_safetensors_metadata(st, "model"), *hash = shn_safetensors_metadata(st, "model_hash");
+    const char *pooling = shn_safetensors_metadata(st, "pooling");
+    snprintf(v->describe, sizeof v->describe, "file %.180s%s%.12s%s%.40s, width %zu", model ? model : shn_path_base(path), hash ? ", weights " : "",
+             hash ? hash : "", pooling ? ", pooling " : "", pooling ? pooling : "", v->D);
+}
+
+/** Appends the texts and rows of one file; path is its name in messages. */
 static shn_status load(shn_vectors *v, const shn_safetensors *st, const char *path, shn_error *err)
 {
     json_error_t why;
@@ -68,58 +102,90 @@ static shn_status load(shn_vectors *v, const shn_safetensors *st, const char *pa
     if (!list || !t || t->rank != 2)
         return shn_fail(err, SHN_FORMAT, SHN_REASON_BAD_HEADER, "vectors", "%s: needs %s; make it with 'shinden text encode'", path,
                         !t || t->rank != 2 ? "a tensor 'vectors' [N][D]" : "metadata 'texts'");
-    if (t->shape[0] == 0 || t->shape[0] > TEXTS_MAX || t->shape[1] == 0 || t->shape[1] > WIDTH_MAX)
-        return shn_fail(err, SHN_RANGE, SHN_REASON_LIMIT, "vectors", "%s: 'vectors' is %zu x %zu", path, t->shape[0], t->shape[1]);
-    v->n = t->shape[0];
-    v->D = t->shape[1];
-    v->rows = shn_alloc(v->n * v->D, sizeof *v->rows);
-    v->entries = shn_alloc(v->n, sizeof *v->entries);
-    if (!v->rows || !v->entries) return shn_fail_nomem(err, "vectors");
-    shn_status st_ = shn_safetensors_floats(st, "vectors", v->n * v->D, v->rows, err);
+    const size_t n = t->shape[0], D = t->shape[1], first = v->n;
+    if (n == 0 || n > TEXTS_MAX || D == 0 || D > WIDTH_MAX || (v->n_files && D != v->D))
+        return shn_fail(err, SHN_RANGE, SHN_REASON_LIMIT, "vectors", "%s: 'vectors' is %zu x %zu", path, n, D);
+    v->D = D;
+    if (shn_grow(&v->rows, &v->rows_capacity, (first + n) * D, sizeof *v->rows) != 0 ||
+        shn_grow(&v->entries, &v->entries_capacity, first + n, sizeof *v->entries) != 0)
+        return shn_fail_nomem(err, "vectors");
+    shn_status st_ = shn_safetensors_floats(st, "vectors", n * D, v->rows + first * D, err);
     if (st_ != SHN_OK) return st_;
-    for (size_t i = 0; i < v->n * v->D; i++)
-        if (!isfinite(v->rows[i]))
-            return shn_fail(err, SHN_FORMAT, SHN_REASON_BAD_VALUE, "vectors", "%s: vector %zu holds NaN or Inf", path, i / v->D);
+    for (size_t i = 0; i < n * D; i++)
+        if (!isfinite(v->rows[first * D + i]))
+            return shn_fail(err, SHN_FORMAT, SHN_REASON_BAD_VALUE, "vectors", "%s: vector %zu holds NaN or Inf", path, i / D);
 
     json_t *texts = json_loads(list, 0, &why);
-    if (!json_is_array(texts) || json_array_size(texts) != v->n) {
+    if (!json_is_array(texts) || json_array_size(texts) != n) {
         const size_t got = json_array_size(texts);
         json_decref(texts);
-        return shn_fail(err, SHN_FORMAT, SHN_REASON_BAD_HEADER, "vectors", "%s: metadata 'texts' lists %zu texts for %zu vectors", path, got, v->n);
+        return shn_fail(err, SHN_FORMAT, SHN_REASON_BAD_HEADER, "vectors", "%s: metadata 'texts' lists %zu texts for %zu vectors", path, got, n);
     }
-    st_ = index_texts(v, texts, path, err);
+    st_ = take_texts(v, texts, first, path, err);
     json_decref(texts);
-    const char *model = shn_safetensors_metadata(st, "model");
-    const char *pooling = shn_safetensors_metadata(st, "pooling");
-    snprintf(v->describe, sizeof v->describe, "file %s%s%s, width %zu", model ? model : shn_path_base(path), pooling ? ", pooling " : "",
-             pooling ? pooling : "", v->D);
+    if (v->n_files++ == 0) describe(v, st, path);
     return st_;
+}
+
+/** One file's bytes into v, not yet indexed. */
+static shn_status load_bytes(shn_vectors *v, const uint8_t *bytes, size_t n_bytes, const char *path, shn_error *err)
+{
+    shn_safetensors *st = NULL;
+    shn_status status = shn_safetensors_open(bytes, n_bytes, &st, err);
+    if (status != SHN_OK) shn_error_prefix(err, "%s", path);
+    else status = load(v, st, path, err);
+    shn_safetensors_close(st);
+    return status;
 }
 
 shn_status shn_vectors_read(const char *path, shn_vectors **out, shn_error *err)
 {
-    shn_mapping      map;
-    shn_safetensors *st = NULL;
-    shn_vectors     *v = NULL;
+    shn_mapping  map;
+    shn_vectors *v = NULL;
 
     *out = NULL;
     shn_status status = shn_file_map(path, &map, err);
     if (status != SHN_OK) return status;
-    status = shn_safetensors_open(map.bytes, map.n_bytes, &st, err);
-    if (status != SHN_OK) {
-        shn_error_prefix(err, "%s", path);
-        goto cleanup;
-    }
     v = shn_alloc(1, sizeof *v);
-    status = v ? load(v, st, path, err) : shn_fail_nomem(err, "vectors");
-    if (status != SHN_OK) goto cleanup;
-    *out = v;
-    v = NULL;
-cleanup:
+    status = v ? load_bytes(v, map.bytes, map.n_bytes, path, err) : shn_fail_nomem(err, "vectors");
+    if (status == SHN_OK) status = index_texts(v, path, err);
+    if (status == SHN_OK) {
+        *out = v;
+        v = NULL;
+    }
     shn_vectors_free(v);
-    shn_safetensors_close(st);
     shn_file_unmap(&map);
     return status;
+}
+
+shn_status shn_vectors_builtin(shn_vectors **out, shn_error *err)
+{
+    char model[sizeof ((shn_vectors *)0)->describe];
+    *out = NULL;
+    shn_vectors *v = shn_alloc(1, sizeof *v);
+    if (!v) return shn_fail_nomem(err, "vectors");
+    shn_status st = SHN_OK;
+    for (size_t i = 0; st == SHN_OK && i < SHN_VECTORS_E5_FILES; i++) {
+        size_t n;
+        const uint8_t *bytes = shn_vectors_e5(i, &n);
+        st = load_bytes(v, bytes, n, SHN_VECTORS_BUILTIN, err);
+    }
+    if (st == SHN_OK) st = index_texts(v, SHN_VECTORS_BUILTIN, err);
+    if (st != SHN_OK) {
+        shn_vectors_free(v);
+        return st;
+    }
+    memcpy(model, v->describe, sizeof model);
+    snprintf(v->describe, sizeof v->describe, "built-in %s: %.280s", SHN_VECTORS_BUILTIN, model + strlen("file "));
+    *out = v;
+    return SHN_OK;
+}
+
+shn_status shn_vectors_open(const char *name, uint64_t seed, shn_vectors **out, shn_error *err)
+{
+    if (strcmp(name, SHN_VECTORS_BUILTIN) == 0) return shn_vectors_builtin(out, err);
+    if (strcmp(name, SHN_VECTORS_HASH) == 0) return shn_vectors_hash(SHN_VECTORS_HASH_WIDTH, seed, out, err);
+    return shn_vectors_read(name, out, err);
 }
 
 shn_status shn_vectors_hash(size_t D, uint64_t seed, shn_vectors **out, shn_error *err)
@@ -179,7 +245,8 @@ shn_status shn_vectors_get(const shn_vectors *v, const char *text, float *out, s
     free(nfc);
     if (!found)
         return shn_fail(err, SHN_MISMATCH, SHN_REASON_NOT_FOUND, "vectors",
-                        "no vector for the text '%.80s' in %s; encode the labels again with this text", text, v->describe);
+                        "no vector for the text '%.100s' in %.120s; make one: shinden text encode --model MODEL --labels TABLE.csv "
+                        "(or --cohort COHORT.h5) -o VECTORS.safetensors, then --text VECTORS.safetensors", text, v->describe);
     memcpy(out, v->rows + found->row * v->D, v->D * sizeof *out);
     return SHN_OK;
 }

@@ -9,6 +9,7 @@
 #include <utf8proc.h>
 
 #include "base/fail.h"
+#include "shinden/findings.h"
 #include "shinden/train.h"
 #include "train/config.h"
 
@@ -68,7 +69,10 @@ static const setting settings[] = {
     REAL_AT("class_columns", class_columns, 0, 1000, "weight of class columns added to a pair loss"),
     WORD_AT("ecg_norm", ecg_norm_raw, side_words, "ECG side of class columns: raw or unit"),
     { { "chunk", "rows of the pair matrix held at a time" }, SIZE, AT(chunk), 0, 1, 65536, NULL, 1 },
-    TEXT_AT("text_form", text_form, "text of a finding: name-en, name-ja or code"),
+    { { "text", "text vectors: e5-small (compiled in), hash (random, no knowledge of language) or a file of `shinden text encode`" }, TEXT, AT(text),
+      sizeof ((shn_train_config *)0)->text, 0, 0, NULL, 1 },        /* a checkpoint knows the vectors by their hash */
+    TEXT_AT("text_form", text_form, "what is said of a finding: random (as --text hash), code, name or name+criterion"),
+    TEXT_AT("language", language, "of the texts: en or ja"),
     TEXT_AT("record_text", record_text, "mean of the findings' vectors, or joined names"),
     FLAG_AT("centre", centre, "1: text vectors are centred on the findings' mean"),
     REAL_AT("gain", gain, 0, 2, "augmentation: sd of the log gain"),
@@ -80,6 +84,8 @@ static const setting settings[] = {
     { { "n_threads", "0: one per core" }, COUNT32, AT(n_threads), 0, 0, 256, NULL, 1 },
     { { "checkpoint_seconds", "0: after every step" }, COUNT32, AT(checkpoint_seconds), 0, 0, 1e9, NULL, 1 },
     { { "permute_labels", "control: seed of a shuffle of the labels between patients; 0: none" }, COUNT64, AT(permute_labels), 0, 0, 9e15, NULL, 0 },
+    TEXT_AT("leave_out", leave_out, "finding ids, comma between: training knows nothing of them, the model still scores them by their texts"),
+    { { "permute_texts", "control: seed of a shuffle of the text vectors between findings; 0: none" }, COUNT64, AT(permute_texts), 0, 0, 9e15, NULL, 0 },
     { { "stop_after", "tests: step:N ends as if cancelled" }, TEXT, AT(stop_after), sizeof ((shn_train_config *)0)->stop_after, 0, 0, NULL, 1 },
 };
 enum { N_SETTINGS = sizeof settings / sizeof *settings };
@@ -197,7 +203,7 @@ static void print_real(char *out, size_t size, double x)
     }
 }
 
-shn_status shn_train_config_get(const shn_train_config *config, const char *key, char out[64], shn_error *err)
+shn_status shn_train_config_get(const shn_train_config *config, const char *key, char out[SHN_TRAIN_VALUE_MAX], shn_error *err)
 {
     const setting *s = find(key);
     if (!s) return shn_fail(err, SHN_RANGE, SHN_REASON_BAD_VALUE, "train.config", "no setting '%.60s'", key);
@@ -207,12 +213,12 @@ shn_status shn_train_config_get(const shn_train_config *config, const char *key,
     case COUNT64: snprintf(out, 64, "%" PRIu64, *(const uint64_t *)field); break;
     case SIZE: snprintf(out, 64, "%zu", *(const size_t *)field); break;
     case WORD: snprintf(out, 64, "%s", s->words[*(const int *)field]); break;
-    case TEXT: snprintf(out, 64, "%.63s", (const char *)field); break;
+    case TEXT: snprintf(out, SHN_TRAIN_VALUE_MAX, "%s", (const char *)field); break;
     case BLOCKS: {
         const uint32_t *b = field;
         size_t used = 0;
         out[0] = '\0';
-        for (int i = 0; i < SHN_STAGES && b[i]; i++) used += (size_t)snprintf(out + used, 64 - used, "%s%" PRIu32, i ? "," : "", b[i]);
+        for (int i = 0; i < SHN_STAGES && b[i]; i++) used += (size_t)snprintf(out + used, SHN_TRAIN_VALUE_MAX - used, "%s%" PRIu32, i ? "," : "", b[i]);
         break;
     }
     default: snprintf(out, 64, "%" PRIu32, *(const uint32_t *)field); break;
@@ -231,8 +237,10 @@ shn_status shn_train_config_check(const shn_train_config *c, shn_error *err)
     if (c->loss == SHN_LOSS_JACCARD_SOFTMAX && c->jaccard_form != SHN_JACCARD_SOFT && c->jaccard_form != SHN_JACCARD_THRESHOLD)
         REFUSE("jaccard_form: jaccard-softmax takes soft or threshold");
     if (strcmp(c->record_text, "mean") != 0 && strcmp(c->record_text, "joined") != 0) REFUSE("record_text: '%s' is neither mean nor joined", c->record_text);
-    if (strcmp(c->text_form, "name-en") != 0 && strcmp(c->text_form, "name-ja") != 0 && strcmp(c->text_form, "code") != 0)
-        REFUSE("text_form: '%s' is none of name-en, name-ja, code", c->text_form);
+    if (strcmp(c->text_form, "random") != 0 && shn_text_form_from_name(c->text_form) < 0)
+        REFUSE("text_form: '%s' is none of random, code, name, name+criterion", c->text_form);
+    if (strcmp(c->language, "en") != 0 && strcmp(c->language, "ja") != 0) REFUSE("language: '%s' is neither en nor ja", c->language);
+    if (c->permute_texts && strcmp(c->record_text, "joined") == 0) REFUSE("permute_texts: goes with record_text mean; a joined text has no finding's vector");
     if (c->stop_after[0] && sscanf(c->stop_after, "step:%llu%c", &step, &end) != 1) REFUSE("stop_after: '%s' is not step:N", c->stop_after);
     if ((uint64_t)c->batch_size * c->accum_freq > (1u << 20)) REFUSE("batch_size times accum_freq: at most %u", 1u << 20);
     if (c->lr <= 0) REFUSE("lr: needs to be above 0");
@@ -273,7 +281,9 @@ void shn_train_defaults(shn_loss loss, size_t n_samples, double fs_hz, shn_train
     c->jaccard_threshold = 0.5;
     c->ecg_norm_raw = 1;
     c->chunk = 256;
-    strcpy(c->text_form, "name-en");
+    strcpy(c->text, loss == SHN_LOSS_BCE ? "none" : SHN_VECTORS_BUILTIN);
+    strcpy(c->text_form, "name");
+    strcpy(c->language, "en");
     strcpy(c->record_text, "mean");
     c->centre = 1;
     c->gain = 0.1;

@@ -9,7 +9,7 @@
 #include "shinden/train.h"
 #include "train/config.h"
 
-enum { VALUE_MAX = 256, LIST_MAX = 16 };
+enum { VALUE_MAX = SHN_TRAIN_VALUE_MAX, LIST_MAX = 64 };
 
 static shn_status scalar(const shn_yaml *y, shn_yaml_node node, char out[VALUE_MAX], shn_error *err)
 {
@@ -94,7 +94,7 @@ shn_status shn_train_config_yaml(const shn_train_config *config, int bits_only, 
     *yaml = NULL;
     if (!f) return shn_fail_nomem(err, "config");
     for (size_t i = 0; shn_train_key_at(i); i++) {
-        char v[64];
+        char v[SHN_TRAIN_VALUE_MAX];
         const char *name = shn_train_key_at(i)->name;
         if (bits_only && shn_train_key_free_of_bits(i)) continue;
         const shn_status st = shn_train_config_get(config, name, v, err);

@@ -54,7 +54,9 @@ static int copy_texts(shn_model *m, const shn_head *h, const shn_texts *t, const
 {
     const shn_train_config *c = &h->config;
     int ok = 1;
-    m->text_form = shn_strdup(c->text_form);
+    char form[48];
+    snprintf(form, sizeof form, "%s, %s", c->text_form, c->language);
+    m->text_form = shn_strdup(form);
     m->text_source = shn_strdup(text_source);
     m->record_text = shn_strdup(c->record_text);
     m->none_text = shn_strdup(t->none_text);
@@ -104,7 +106,7 @@ static char *manifest_of(const shn_train_data *d, const shn_head *h, const char 
     shn_error err;
     json_t *config = json_object(), *doc = json_object();
     for (size_t i = 0; shn_train_key_at(i); i++) {
-        char value[64];
+        char value[SHN_TRAIN_VALUE_MAX];
         const char *name = shn_train_key_at(i)->name;
         if (strcmp(name, "stop_after") == 0 || strcmp(name, "checkpoint_seconds") == 0) continue;   /* how it was run, not what */
         if (shn_train_config_get(&h->config, name, value, &err) == SHN_OK) json_object_set_new(config, name, json_string(value));

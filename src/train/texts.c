@@ -7,51 +7,63 @@
 
 #include "base/alloc.h"
 #include "base/fail.h"
+#include "base/random.h"
 #include "shinden/findings.h"
 #include "shinden/model.h"
+#include "shinden/train.h"
 #include "train/matrix.h"
 
-static int japanese(const char *form) { return strcmp(form, "name-ja") == 0; }
+enum { PURPOSE_PERMUTE_TEXTS = 0x7065726d74787431 /* "permtxt1" */ };
 
-/** The first code that a finding has: SCP statement, Challenge abbreviation, SNOMED; else its id. */
-static const char *code_of(const shn_finding *f, char code[64])
-{
-    const char *from = f->scp[0] ? f->scp : f->cinc[0] ? f->cinc : f->snomed[0] ? f->snomed : f->id;
-    snprintf(code, 64, "%.*s", (int)strcspn(from, ";"), from);
-    return code;
-}
-
-const char *shn_texts_finding(const char *finding_id, const char *form, char code[64])
+/** A random form says nothing, so its vectors (hash) are looked up by name. */
+static shn_status text_of(const char *finding_id, const shn_texts_rule *rule, char text[SHN_FINDING_TEXT_MAX], shn_error *err)
 {
     const shn_registry *reg = shn_registry_builtin();
-    const int at = shn_registry_find(reg, finding_id);
-    if (at < 0) return finding_id;
-    const shn_finding *f = shn_registry_at(reg, (size_t)at);
-    if (strcmp(form, "code") == 0) return code_of(f, code);
-    const char *name = japanese(form) ? f->name_ja : f->name_en;
-    return name[0] ? name : finding_id;
+    const int at = shn_registry_find(reg, finding_id), form = shn_text_form_from_name(rule->form);
+    if (at < 0) snprintf(text, SHN_FINDING_TEXT_MAX, "%s", finding_id);
+    else if (!shn_registry_text(reg, (size_t)at, form < 0 ? SHN_TEXT_NAME : (shn_text_form)form, rule->japanese, text))
+        return shn_fail(err, SHN_RANGE, SHN_REASON_LIMIT, "train.texts", "the text of '%s' is too long", finding_id);
+    return SHN_OK;
 }
 
-static shn_status read_classes(shn_texts *t, const shn_vectors *vectors, const char *const *finding_id, const char *form, shn_error *err)
+static shn_status read_classes(shn_texts *t, const shn_vectors *vectors, const char *const *finding_id, const shn_texts_rule *rule, shn_error *err)
 {
     for (size_t k = 0; k < t->K; k++) {
-        char code[64];
-        t->class_text[k] = shn_strdup(shn_texts_finding(finding_id[k], form, code));
-        if (!t->class_text[k]) return shn_fail_nomem(err, "train.texts");
-        const shn_status st = shn_vectors_get(vectors, t->class_text[k], t->class_vector + k * t->D, err);
+        char text[SHN_FINDING_TEXT_MAX];
+        shn_status st = text_of(finding_id[k], rule, text, err);
+        if (st == SHN_OK && !(t->class_text[k] = shn_strdup(text))) st = shn_fail_nomem(err, "train.texts");
+        if (st == SHN_OK) st = shn_vectors_get(vectors, t->class_text[k], t->class_vector + k * t->D, err);
         if (st != SHN_OK) return st;
     }
-    t->none_text = shn_strdup(japanese(form) ? "該当所見なし" : "no listed finding");
+    t->none_text = shn_strdup(shn_text_none(rule->japanese));
     return t->none_text ? shn_vectors_get(vectors, t->none_text, t->none_vector, err) : shn_fail_nomem(err, "train.texts");
 }
 
-static void class_mean(shn_texts *t)
+/** One random circle through all findings (Sattolo): each gets the vector of another one. */
+static void permute_classes(shn_texts *t, uint64_t seed)
 {
+    shn_rng r = shn_rng_stream(seed, PURPOSE_PERMUTE_TEXTS, t->K, 0);
+    for (size_t k = t->K; k-- > 1;) {
+        float *a = t->class_vector + k * t->D, *b = t->class_vector + shn_rng_below(&r, k) * t->D;
+        for (size_t d = 0; d < t->D; d++) {
+            const float x = a[d];
+            a[d] = b[d];
+            b[d] = x;
+        }
+    }
+}
+
+static void class_mean(shn_texts *t, const uint8_t *left_out)
+{
+    size_t n = 0;
+    for (size_t k = 0; k < t->K; k++) n += !left_out || !left_out[k];
+    if (n < 2) return;                              /* one finding alone would be centred away */
     for (size_t k = 0; k < t->K; k++) {
+        if (left_out && left_out[k]) continue;
         const float *v = t->class_vector + k * t->D;
         double square = 0;
         for (size_t d = 0; d < t->D; d++) square += (double)v[d] * (double)v[d];
-        const double scale = square > 0 ? 1 / (sqrt(square) * (double)t->K) : 0;
+        const double scale = square > 0 ? 1 / (sqrt(square) * (double)n) : 0;
         for (size_t d = 0; d < t->D; d++) t->mean[d] += (float)((double)v[d] * scale);
     }
 }
@@ -68,16 +80,23 @@ static char *joined_text(const shn_texts *t, const uint8_t *label, const char *s
     return text;
 }
 
-static shn_status read_sets(shn_texts *t, const shn_vectors *vectors, const shn_sets *sets, const char *form, shn_error *err)
+static shn_status read_sets(shn_texts *t, const shn_vectors *vectors, const shn_sets *sets, int japanese, shn_error *err)
 {
     for (size_t s = 0; s < sets->n; s++) {
-        char *text = joined_text(t, sets->label + s * t->K, japanese(form) ? "、" : ", ");
+        char *text = joined_text(t, sets->label + s * t->K, japanese ? "、" : ", ");
         if (!text) return shn_fail_nomem(err, "train.texts");
         const shn_status st = shn_vectors_get(vectors, text, t->set_vector + s * t->D, err);
         free(text);
         if (st != SHN_OK) return st;
     }
     return SHN_OK;
+}
+
+shn_status shn_train_vectors(const shn_train_config *config, shn_vectors **out, shn_error *err)
+{
+    *out = NULL;
+    if (config->loss == SHN_LOSS_BCE) return SHN_OK;
+    return shn_vectors_open(strcmp(config->text_form, "random") == 0 ? SHN_VECTORS_HASH : config->text, config->seed, out, err);
 }
 
 static shn_status allocate(shn_texts *t, size_t n_sets, size_t B_max, shn_error *err)
@@ -98,25 +117,26 @@ static shn_status allocate(shn_texts *t, size_t n_sets, size_t B_max, shn_error 
            t->d_y && (!t->joined || t->set_vector) ? SHN_OK : shn_fail_nomem(err, "train.texts");
 }
 
-shn_status shn_texts_new(const shn_vectors *vectors, const char *const *finding_id, size_t K, size_t E, const char *form, int joined,
-                         int centre, const shn_sets *sets, size_t B_max, shn_texts **out, shn_error *err)
+shn_status shn_texts_new(const shn_vectors *vectors, const char *const *finding_id, size_t K, size_t E,
+                         const shn_texts_rule *rule, const shn_sets *sets, size_t B_max, shn_texts **out, shn_error *err)
 {
     *out = NULL;
     shn_texts *t = shn_alloc(1, sizeof *t);
     if (!t) return shn_fail_nomem(err, "train.texts");
-    *t = (shn_texts){ .K = K, .D = shn_vectors_width(vectors), .E = E, .joined = joined };
+    *t = (shn_texts){ .K = K, .D = shn_vectors_width(vectors), .E = E, .joined = rule->joined };
     shn_status st = allocate(t, sets->n, B_max, err);
-    if (st == SHN_OK) st = read_classes(t, vectors, finding_id, form, err);
-    if (st == SHN_OK && joined) st = read_sets(t, vectors, sets, form, err);
+    if (st == SHN_OK) st = read_classes(t, vectors, finding_id, rule, err);
+    if (st == SHN_OK && rule->joined) st = read_sets(t, vectors, sets, rule->japanese, err);
     if (st != SHN_OK) {
         shn_texts_free(t);
         return st;
     }
     const size_t D = t->D;
-    if (centre && K > 1) class_mean(t);           /* one finding alone would be centred away */
+    if (rule->permute) permute_classes(t, rule->permute);
+    if (rule->centre) class_mean(t, rule->left_out);
     for (size_t k = 0; k < K; k++) shn_text_centre(t->class_vector + k * D, t->mean, D, t->rows + k * D);
     shn_text_centre(t->none_vector, t->mean, D, t->rows + K * D);
-    for (size_t s = 0; joined && s < sets->n; s++) shn_text_centre(t->set_vector + s * D, t->mean, D, t->rows + (K + 1 + s) * D);
+    for (size_t s = 0; rule->joined && s < sets->n; s++) shn_text_centre(t->set_vector + s * D, t->mean, D, t->rows + (K + 1 + s) * D);
     memcpy(t->used, t->rows, (K + 1) * D * sizeof *t->used);
     t->n_used = K + 1;
     shn_matrix_transpose(t->used, t->n_used, D, t->used_t);

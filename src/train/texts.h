@@ -29,17 +29,22 @@ typedef struct shn_texts {
     double *y, *d_y;                    /* [E][n_used] */
 } shn_texts;
 
+/** How the texts are chosen and prepared. */
+typedef struct shn_texts_rule {
+    const char    *form;            /* "random" "code" "name" "name+criterion" */
+    int            japanese, joined, centre;
+    const uint8_t *left_out;        /* [K] 1: not part of the mean; NULL: none */
+    uint64_t       permute;         /* not 0: the findings' vectors are handed round by this seed, none keeps its own */
+} shn_texts_rule;
+
 /**
- * @param finding_id  [K]; names come from the built-in registry, a finding that it does not have is called by its id
+ * @param finding_id  [K]; texts come from the built-in registry, a finding that it does not have is called by its id
  * @param B_max       largest batch
  * Errors  SHN_MISMATCH  a text without vector (named);  SHN_NOMEM
  */
 SHN_NODISCARD shn_status shn_texts_new(const shn_vectors *vectors, const char *const *finding_id, size_t K, size_t E,
-                                       const char *text_form, int joined, int centre, const shn_sets *sets, size_t B_max,
-                                       shn_texts **out, shn_error *err);
+                                       const shn_texts_rule *rule, const shn_sets *sets, size_t B_max, shn_texts **out, shn_error *err);
 void shn_texts_free(shn_texts *t);                                  /* accepts NULL */
-/** The text of a finding in a form ("name-en" ...), borrowed or static; code is a caller's buffer for "code". */
-const char *shn_texts_finding(const char *finding_id, const char *text_form, char code[64]);
 
 /** Projects what the batch needs. batch_set [B]: the records' sets, read by the joined rule only. */
 void shn_texts_project(shn_texts *t, const float *projection, const uint32_t *batch_set, size_t B);

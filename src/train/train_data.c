@@ -13,6 +13,24 @@
 
 enum { SCALE_RECORDS = 512, NAMED_PATIENTS = 3 };
 
+/** Marks the findings that training must not know; each has to be one of the cohort. */
+static shn_status mark_left_out(shn_train_data *d, const char *list, shn_error *err)
+{
+    d->left_out = shn_alloc(d->K, 1);
+    if (!d->left_out) return shn_fail_nomem(err, "train.data");
+    for (const char *p = list; *p;) {
+        const size_t n = strcspn(p, ",");
+        size_t k = 0;
+        while (k < d->K && (strncmp(shn_cohort_finding_id(d->cohort, k), p, n) != 0 || shn_cohort_finding_id(d->cohort, k)[n])) k++;
+        if (k == d->K)
+            return shn_fail(err, SHN_RANGE, SHN_REASON_BAD_VALUE, "train.data", "leave_out: '%.*s' is no finding of %s", (int)(n < 80 ? n : 80), p,
+                            shn_cohort_path(d->cohort));
+        d->left_out[k] = 1;
+        p += n + (p[n] == ',');
+    }
+    return SHN_OK;
+}
+
 /** Keeps the rows of which something is known; copies their labels. */
 static shn_status take_rows(shn_train_data *d, const uint32_t *rows, size_t n, shn_error *err)
 {
@@ -28,8 +46,8 @@ static shn_status take_rows(shn_train_data *d, const uint32_t *rows, size_t n, s
         uint8_t *to = d->label + d->n * K, *to_known = d->known + d->n * K;
         size_t n_known = 0;
         for (size_t k = 0; k < K; k++) {
-            to_known[k] = known[k] != 0;
-            to[k] = known[k] && label[k];
+            to_known[k] = known[k] != 0 && !d->left_out[k];
+            to[k] = to_known[k] && label[k];
             n_known += to_known[k];
         }
         if (n_known) d->rows[d->n++] = rows[i];
@@ -129,6 +147,7 @@ shn_status shn_train_data_load(const shn_cohort *c, const shn_train_config *conf
         return shn_fail(err, SHN_RANGE, SHN_REASON_LIMIT, "train.data", "%s: %zu findings, needs 1 to %d", shn_cohort_path(c), d->K, SHN_FINDINGS_MAX);
     shn_status st = shn_cohort_split_rows(c, config->split, &rows, &n, err);
     if (st == SHN_OK) st = check_overlap(c, config->split, err);
+    if (st == SHN_OK) st = mark_left_out(d, config->leave_out, err);
     if (st == SHN_OK) st = take_rows(d, rows, n, err);
     free(rows);
     if (st == SHN_OK && d->n < 2)
@@ -151,6 +170,7 @@ void shn_train_data_free(shn_train_data *d)
 {
     free(d->rows);
     free(d->label);
+    free(d->left_out);
     free(d->known);
     free(d->n_pos);
     free(d->n_known);

@@ -11,6 +11,7 @@ typedef struct shn_train_data {
     size_t    n, K, n_left_out;         /* records that take part; left out: nothing is known of them */
     uint32_t *rows;                     /* [n] rows of the cohort */
     uint8_t  *label, *known;            /* [n][K]; label is 0 where known is 0 */
+    uint8_t  *left_out;                 /* [K] 1: its labels count as unknown here */
     uint32_t *n_pos, *n_known;          /* [K] */
     uint32_t  lead_present;             /* bit per lead that any record has */
     float     scale_per_mv;             /* 1 / sd of the voltages, from up to 512 records spread evenly */
@@ -19,7 +20,7 @@ typedef struct shn_train_data {
 } shn_train_data;
 
 /**
- * Errors  SHN_RANGE     no such split, fewer than two records of which anything is known
+ * Errors  SHN_RANGE     no such split, a finding to leave out that the cohort has not, fewer than two records of which anything is known
  *         SHN_MISMATCH  (patient_overlap) a patient of the split is in another one too; up to three are named
  */
 SHN_NODISCARD shn_status shn_train_data_load(const shn_cohort *c, const shn_train_config *config, shn_train_data *out, shn_error *err);

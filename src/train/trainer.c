@@ -106,8 +106,10 @@ static shn_status make_texts(trainer *t, const shn_vectors *vectors, shn_error *
     if (!id) return shn_fail_nomem(err, "train");
     for (size_t k = 0; k < K; k++) id[k] = shn_cohort_finding_id(t->data.cohort, k);
     t->text_source = shn_vectors_describe(vectors);
-    const shn_status st = shn_texts_new(vectors, id, K, t->config.encoder.embed, t->config.text_form,
-                                        strcmp(t->config.record_text, "joined") == 0, t->config.centre, &t->data.sets, t->B, &t->texts, err);
+    const shn_texts_rule rule = { .form = t->config.text_form, .japanese = strcmp(t->config.language, "ja") == 0,
+                                  .joined = strcmp(t->config.record_text, "joined") == 0, .centre = t->config.centre,
+                                  .left_out = t->data.left_out, .permute = t->config.permute_texts };
+    const shn_status st = shn_texts_new(vectors, id, K, t->config.encoder.embed, &rule, &t->data.sets, t->B, &t->texts, err);
     free(id);
     return st;
 }

@@ -10,6 +10,9 @@ for key in schema_version research_use_only '"name": "peak_f32"' '"name": "memor
     grep -q "$key" "$folder/a.json" || { echo "no $key in the rows"; exit 1; }
 done
 
+"$program" bench --quick --threads 2 --only text_ --json > "$folder/t.json"
+for row in text_tokens_bpe text_encode_512x4; do grep -q "\"name\": \"$row\"" "$folder/t.json" || { echo "no row $row"; exit 1; }; done
+
 # a peer of two variants: the faster one counts, another row's line does not
 cat > "$folder/peer" <<'PEER'
 #!/bin/sh

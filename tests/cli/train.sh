@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The verb train: every loss, the settings file, what it leaves behind, and what it says about bad input.
 set -euo pipefail
-shinden=$1
+shinden=$(realpath "$1")
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 fail() { echo "$*"; exit 1; }
@@ -25,7 +25,44 @@ for loss in bce clip clip-multi siglip siglip-jaccard jaccard-softmax class-colu
         [ -s "$dir/$loss/$left" ] || fail "$loss: no $left"
     done
 done
-grep -q '"hash, seed 1, width 384' "$dir/clip/log.jsonl" || fail "the log does not say that the text vectors are random"
+
+# texts: the compiled-in vectors unless asked otherwise, whatever the folder; config, log and model file say which
+grep -q '"built-in e5-small: multilingual-e5-small' "$dir/clip/log.jsonl" || fail "the log does not name the built-in vectors"
+grep -qx 'text: e5-small' "$dir/clip/config.yaml" || fail "config.yaml does not name the vectors"
+grep -qx 'text: none' "$dir/bce/config.yaml" || fail "bce reads no texts, and config.yaml does not say so"
+"$shinden" model show "$dir/clip/model.safetensors" > "$dir/out"
+grep -q 'built-in e5-small' "$dir/out" || fail "the model file does not name the vectors: $(cat "$dir/out")"
+for form in random code name name+criterion; do
+    for language in ja en; do
+        run=$dir/form-$form-$language
+        (cd / && "$shinden" train "$dir/c.h5" --loss class-columns --text-form "$form" --language "$language" "${small[@]}" --epochs 1 -o "$run") \
+            > /dev/null 2> "$dir/err" || fail "$form $language: $(cat "$dir/err")"
+        grep -qF "$form, $language" <("$shinden" model show "$run/model.safetensors") || fail "the model file does not say $form, $language"
+    done
+done
+cmp -s "$dir/form-name-en/model.safetensors" "$dir/form-name-ja/model.safetensors" && fail "the language changes nothing"
+cmp -s "$dir/form-name-en/model.safetensors" "$dir/form-name+criterion-en/model.safetensors" && fail "the criterion changes nothing"
+grep -q '"hash, seed 1, width 384' "$dir/form-random-en/log.jsonl" || fail "the log does not say that the text vectors are random"
+"$shinden" train "$dir/c.h5" --loss class-columns --text hash "${small[@]}" --epochs 1 -o "$dir/hash" > /dev/null 2>&1
+tensors() { tail -c +"$(($(od -An -tu8 -N8 "$1") + 9))" "$1" | sha256sum; }      # what follows the header: the header names the settings
+[ "$(tensors "$dir/hash/model.safetensors")" = "$(tensors "$dir/form-random-en/model.safetensors")" ] || fail "random and hash differ"
+refused 1 "no vector for the text" "$shinden" train "$dir/c.h5" --loss clip --record-text joined "${small[@]}" -o "$dir/x"
+refused 1 "shinden text encode" "$shinden" train "$dir/c.h5" --loss clip --record-text joined "${small[@]}" -o "$dir/x"
+refused 1 "code, name, name+criterion" "$shinden" train "$dir/c.h5" --loss clip --text-form name-en -o "$dir/x"
+refused 1 "neither en nor ja" "$shinden" train "$dir/c.h5" --loss clip --language de -o "$dir/x"
+
+# left out: training counts no label of the finding; the model still has its text, and eval scores it
+"$shinden" train "$dir/c.h5" --loss class-columns --leave-out atrial_fibrillation "${small[@]}" -o "$dir/left" > /dev/null 2>&1
+"$shinden" eval "$dir/left/model.safetensors" "$dir/c.h5" --split all --readout class --bootstrap 0 --no-controls --csv "$dir/left.csv" > /dev/null
+awk -F, 'NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i; next }
+         $at["id"] == "atrial_fibrillation" { left = $at["n_pos_train"] == 0 && $at["n_pos"] > 0 && $at["auroc"] != "" }
+         $at["id"] != "atrial_fibrillation" && $at["n_pos_train"] > 0 { others++ }
+         END { exit !(left && others > 3) }' "$dir/left.csv" || fail "a finding left out was trained on or is not scored, or others were left out too"
+grep -qx 'leave_out: atrial_fibrillation' "$dir/left/config.yaml" || fail "config.yaml does not say what was left out"
+refused 1 "'no_such' is no finding" "$shinden" train "$dir/c.h5" --loss clip --leave-out atrial_fibrillation,no_such -o "$dir/x"
+"$shinden" train "$dir/c.h5" --loss class-columns --permute-texts 3 "${small[@]}" --epochs 1 -o "$dir/permuted" > /dev/null 2>&1
+cmp -s "$dir/permuted/model.safetensors" "$dir/form-name-en/model.safetensors" && fail "permuted vectors change nothing"
+refused 1 "permute_texts" "$shinden" train "$dir/c.h5" --loss clip --permute-texts 3 --record-text joined -o "$dir/x"
 
 # config.yaml of a run is a config file: it gives the same run again; flags win over it
 "$shinden" train "$dir/c.h5" --config "$dir/clip/config.yaml" -o "$dir/again" > /dev/null 2>&1
@@ -35,7 +72,8 @@ grep -qx 'epochs: 1' "$dir/short/config.yaml" || fail "a flag does not win over 
 grep -q '"research_use_only": true' "$dir/json" || fail "no JSON"
 grep -q '"auroc_macro"' "$dir/json" || fail "no validation metrics"
 
-"$shinden" train --help | grep -q -- '--batch-size' || fail "no help"
+"$shinden" train --help > "$dir/out"
+grep -q -- "--batch-size" "$dir/out" || fail "no help"
 refused 2 "which cohort" "$shinden" train
 refused 2 "--loss" "$shinden" train "$dir/c.h5" -o "$dir/x"
 refused 2 "no loss 'nt-xent'" "$shinden" train "$dir/c.h5" --loss nt-xent -o "$dir/x"

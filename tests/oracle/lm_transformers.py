@@ -4,6 +4,7 @@ Needs: pip install torch transformers tokenizers safetensors numpy gguf.
 
     python tests/oracle/lm_transformers.py compare MODEL VECTORS.safetensors    # real models, on demand
     python tests/oracle/lm_transformers.py golden tests/golden/lm               # tiny random models and their vectors
+    python tests/oracle/lm_transformers.py golden-gguf tests/golden/lm          # quantised ones, and one that appends a token
 
 `compare` reads texts, prompt, pooling and centring from the cache, computes the same from MODEL (a folder, or a .gguf, whose
 quantised weights `gguf` expands and whose tensors this script names for transformers) and prints the relative L2 distances.
@@ -249,22 +250,83 @@ def golden(a):
         print(name, sum(p.numel() for p in model.parameters()), "parameters")
 
 
-def write_gguf(path, arch, model):
-    """The same weights as GGUF F32: llama's q and k rows permuted to pairs (2i, 2i+1), as llama.cpp's converter has them."""
+def write_golden(folder, model, ids_of, made):
+    from tokenizers import Tokenizer
+    t = Tokenizer.from_str(json.dumps(byte_tokenizer(["<s>"], []) if "quant" in folder else byte_tokenizer([], [])))
+    out = {p: [] for p in ("last", "mean", "mean-label", "cls")}
+    for text in TEXTS:
+        e = t.encode(PROMPT + text)
+        own = [i for i, (o, s) in enumerate(zip(e.offsets, e.special_tokens_mask)) if not s and o[1] > len(PROMPT)]
+        with torch.no_grad():
+            states = model(torch.tensor([ids_of(e.ids)])).last_hidden_state[0].double()
+        for p in out:
+            out[p].append(pool(states, p, own).numpy().astype(np.float32))
+    write_vectors(f"{folder}/golden.safetensors", {p: np.stack(v) for p, v in out.items()},
+                  {"texts": json.dumps(TEXTS, ensure_ascii=False), "prompt": PROMPT, "made_by": made})
+
+
+def random_blocks(kind, rows, cols, rng):
+    """Any bytes are a block of codes; its fp16 scales are made small, and one is set so that values spread about 1/sqrt(cols)."""
     import gguf
-    c, w = model.config, gguf.GGUFWriter(path, arch)
-    heads, kv, hs = c.num_attention_heads, c.num_key_value_heads, c.head_dim
-    w.add_block_count(c.num_hidden_layers)
-    w.add_context_length(c.max_position_embeddings)
-    w.add_embedding_length(c.hidden_size)
-    w.add_feed_forward_length(c.intermediate_size)
+    size, width = gguf.GGML_QUANT_SIZES[kind]
+    raw = rng.integers(0, 256, (rows, cols // size, width), dtype=np.uint8)
+    at = {"Q4_0": [0], "Q4_1": [0, 2], "Q5_0": [0], "Q5_1": [0, 2], "Q8_0": [0], "Q4_K": [0, 2], "Q5_K": [0, 2], "Q6_K": [width - 2]}[kind.name]
+    for k, a in enumerate(at):
+        raw[..., a:a + 2] = (np.full((rows, cols // size, 1), 0.01, np.float16)).view(np.uint8)
+    values = gguf.quants.dequantize(raw.reshape(rows, -1), kind)
+    scale = 0.01 * 1.5 / values.std() / cols ** 0.5
+    for k, a in enumerate(at):          # the offset of the _1 and _K kinds centres the codes
+        factor = scale * (1 if k == 0 else -values.mean() / 0.01 if kind.name.endswith("_1") else 1)
+        jitter = rng.uniform(0.5, 1.5, (rows, cols // size, 1))
+        raw[..., a:a + 2] = (factor * jitter).astype(np.float16).view(np.uint8).reshape(rows, cols // size, 2)
+    return raw.reshape(rows, -1)
+
+
+def golden_gguf(a):
+    """llama files whose tensors take turns with the quantised kinds, against the values `gguf` expands; and Qwen3-Embedding's appended token."""
+    import gguf
+    import transformers
+    T = gguf.GGMLQuantizationType
+    made = f"tests/oracle/lm_transformers.py golden-gguf; transformers {transformers.__version__}, torch {torch.__version__}, gguf {__import__('importlib.metadata').metadata.version('gguf')}, float32, eager"
+    shapes = {"quant": (64, 96, 4, 2, 2, [T.Q8_0, T.Q4_0, T.Q4_1, T.Q5_0, T.Q5_1]), "quant_k": (256, 256, 4, 2, 1, [T.Q4_K, T.Q5_K, T.Q6_K])}
+    for name, (width, ffn, heads, kv, layers, kinds) in shapes.items():
+        folder, rng, turn = f"{a.out}/{name}", np.random.default_rng(len(name)), 0
+        os.makedirs(folder, exist_ok=True)
+        w, hs = gguf.GGUFWriter(f"{folder}/model.gguf", "llama"), width // heads
+        header(w, layers, width, ffn, heads, kv, hs, 1e-5, 10000.0, True)
+        tensors = [("token_embd", 260, width), ("output_norm", 0, width)]
+        for l in range(layers):
+            tensors += [(f"blk.{l}.{n}", r, c) for n, r, c in (("attn_norm", 0, width), ("attn_q", width, width), ("attn_k", kv * hs, width), ("attn_v", kv * hs, width),
+                        ("attn_output", width, width), ("ffn_norm", 0, width), ("ffn_gate", ffn, width), ("ffn_up", ffn, width), ("ffn_down", width, ffn))]
+        for n, rows, cols in tensors:
+            if rows == 0:
+                w.add_tensor(n + ".weight", (1 + 0.3 * rng.standard_normal(cols)).astype(np.float32))
+                continue
+            kind = kinds[turn % len(kinds)]
+            turn += 1
+            w.add_tensor(n + ".weight", random_blocks(kind, rows, cols, rng), raw_dtype=kind)
+        finish(w)
+        write_golden(folder, from_gguf(f"{folder}/model.gguf").eval(), lambda ids: ids, made)
+        print(name)
+    model = open_model(f"{a.out}/qwen3")
+    folder = f"{a.out}/qwen3_embedding"
+    os.makedirs(folder, exist_ok=True)
+    write_gguf(f"{folder}/model.gguf", "qwen3", model, pooling=3)
+    write_golden(folder, model, lambda ids: ids + [2], made)
+
+
+def header(w, layers, width, ffn, heads, kv, hs, eps, theta, add_bos):
+    w.add_block_count(layers)
+    w.add_context_length(512)
+    w.add_embedding_length(width)
+    w.add_feed_forward_length(ffn)
     w.add_head_count(heads)
     w.add_head_count_kv(kv)
     w.add_key_length(hs)
     w.add_value_length(hs)
     w.add_rope_dimension_count(hs)
-    w.add_layer_norm_rms_eps(c.rms_norm_eps)
-    w.add_rope_freq_base(c.rope_parameters["rope_theta"])
+    w.add_layer_norm_rms_eps(eps)
+    w.add_rope_freq_base(theta)
     w.add_tokenizer_model("gpt2")
     w.add_tokenizer_pre("qwen2")
     w.add_token_list(pieces())
@@ -272,8 +334,25 @@ def write_gguf(path, arch, model):
     w.add_token_merges(["a b"])
     w.add_bos_token_id(0)
     w.add_eos_token_id(2)
-    w.add_add_bos_token(arch == "llama")
+    w.add_add_bos_token(add_bos)
     w.add_add_eos_token(False)
+
+
+def finish(w):
+    w.write_header_to_file()
+    w.write_kv_data_to_file()
+    w.write_tensors_to_file()
+    w.close()
+
+
+def write_gguf(path, arch, model, pooling=None):
+    """The same weights as GGUF F32: llama's q and k rows permuted to pairs (2i, 2i+1), as llama.cpp's converter has them."""
+    import gguf
+    c, w = model.config, gguf.GGUFWriter(path, arch)
+    heads, kv, hs = c.num_attention_heads, c.num_key_value_heads, c.head_dim
+    header(w, c.num_hidden_layers, c.hidden_size, c.intermediate_size, heads, kv, hs, c.rms_norm_eps, c.rope_parameters["rope_theta"], arch == "llama")
+    if pooling is not None:
+        w.add_pooling_type(gguf.PoolingType(pooling))
     names = {"self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v", "self_attn.o_proj": "attn_output",
              "self_attn.q_norm": "attn_q_norm", "self_attn.k_norm": "attn_k_norm", "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up",
              "mlp.down_proj": "ffn_down", "input_layernorm": "attn_norm", "post_attention_layernorm": "ffn_norm"}
@@ -290,10 +369,7 @@ def write_gguf(path, arch, model):
                 n = heads if short == "attn_q" else kv
                 m = m.reshape(n, 2, hs // 2, -1).swapaxes(1, 2).reshape(m.shape)
             w.add_tensor(f"blk.{layer}.{short}.weight", np.ascontiguousarray(m))
-    w.write_header_to_file()
-    w.write_kv_data_to_file()
-    w.write_tensors_to_file()
-    w.close()
+    finish(w)
 
 
 def main():
@@ -308,6 +384,9 @@ def main():
     g = sub.add_parser("golden")
     g.add_argument("out")
     g.set_defaults(run=golden)
+    q = sub.add_parser("golden-gguf")
+    q.add_argument("out")
+    q.set_defaults(run=golden_gguf)
     a = p.parse_args()
     a.run(a)
 

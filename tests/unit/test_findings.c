@@ -37,8 +37,58 @@ static void test_every_finding_is_whole(void **state)
             assert_string_not_equal(shn_registry_at(reg, k)->name_en, f->name_en);
             assert_string_not_equal(shn_registry_at(reg, k)->name_ja, f->name_ja);
         }
-        assert_int_equal(*f->criterion_en == '\0', *f->criterion_ja == '\0');
     }
+}
+
+/** The text form name+criterion needs both, and two findings with one criterion could not be told apart by it. */
+static void test_every_finding_has_a_criterion_in_both_languages(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < shn_registry_size(reg); i++) {
+        const shn_finding *f = shn_registry_at(reg, i);
+        int japanese = 0;
+        if (!*f->criterion_en || !*f->criterion_ja) fail_msg("%s has no criterion in %s", f->id, *f->criterion_en ? "Japanese" : "English");
+        for (const char *p = f->criterion_en; *p; p++)
+            if (*p < 0x20 || *p > 0x7e) fail_msg("%s: English criterion, byte 0x%02x", f->id, (unsigned)(unsigned char)*p);
+        for (const char *p = f->criterion_ja; *p; p++) {
+            if ((unsigned char)*p < 0x20) fail_msg("%s: Japanese criterion of more than one line", f->id);
+            japanese |= (unsigned char)*p >= 0xe3;
+        }
+        if (!japanese) fail_msg("%s: '%s' is not Japanese", f->id, f->criterion_ja);
+        if (strlen(f->criterion_en) > 160 || strlen(f->criterion_ja) > 240) fail_msg("%s: a criterion is one short line", f->id);
+        for (size_t k = 0; k < i; k++) {
+            assert_string_not_equal(shn_registry_at(reg, k)->criterion_en, f->criterion_en);
+            assert_string_not_equal(shn_registry_at(reg, k)->criterion_ja, f->criterion_ja);
+        }
+    }
+}
+
+static void test_texts_of_a_finding(void **state)
+{
+    (void)state;
+    char         text[SHN_FINDING_TEXT_MAX], other[SHN_FINDING_TEXT_MAX];
+    const size_t af = (size_t)shn_registry_find(reg, "atrial_fibrillation"), fresh = (size_t)shn_registry_find(reg, "acute_myocardial_infarction");
+    assert_true(shn_registry_text(reg, af, SHN_TEXT_CODE, 1, text));
+    assert_string_equal(text, "AFIB");
+    assert_true(shn_registry_text(reg, af, SHN_TEXT_NAME, 1, text));
+    assert_string_equal(text, "心房細動");
+    assert_true(shn_registry_text(reg, af, SHN_TEXT_NAME_CRITERION, 0, text));
+    assert_string_equal(text, "atrial fibrillation: no P waves, irregular f waves, irregularly irregular RR");
+    assert_true(shn_registry_text(reg, (size_t)shn_registry_find(reg, "bradycardia"), SHN_TEXT_CODE, 0, text));
+    assert_string_equal(text, "Brady");
+    assert_true(shn_registry_text(reg, fresh, SHN_TEXT_CODE, 0, text));         /* the Challenge's AMI is PTB-XL's anterior infarction */
+    assert_string_equal(text, "57054005");
+    assert_true(shn_registry_text(reg, (size_t)shn_registry_find(reg, "chagas"), SHN_TEXT_CODE, 0, text));
+    for (int form = SHN_TEXT_CODE; form <= SHN_TEXT_NAME_CRITERION; form++) {
+        assert_int_equal(shn_text_form_from_name(shn_text_form_name((shn_text_form)form)), form);
+        for (size_t i = 0; i < shn_registry_size(reg); i++)             /* two findings of one text could not be told apart */
+            for (size_t k = 0; k < i; k++) {
+                shn_registry_text(reg, i, (shn_text_form)form, 1, text);
+                shn_registry_text(reg, k, (shn_text_form)form, 1, other);
+                assert_string_not_equal(text, other);
+            }
+    }
+    assert_int_equal(shn_text_form_from_name("random"), -1);
 }
 
 static void test_parents_exist_and_make_no_circle(void **state)
@@ -418,6 +468,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_finding_is_whole),
+        cmocka_unit_test(test_every_finding_has_a_criterion_in_both_languages),
+        cmocka_unit_test(test_texts_of_a_finding),
         cmocka_unit_test(test_parents_exist_and_make_no_circle),
         cmocka_unit_test(test_each_scp_statement_is_a_finding_of_its_own),
         cmocka_unit_test(test_no_scp_statement_lies_below_another),

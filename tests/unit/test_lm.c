@@ -5,6 +5,7 @@
  * bit for bit; GGUF = safetensors; allocations that fail.
  */
 #include "harness.h"
+#include "must_fail.h"
 
 #include <jansson.h>
 #include <math.h>
@@ -135,6 +136,41 @@ static void test_gguf(void **state)
         against_golden("llama", "model.gguf", poolings[p], 1e-5);
         against_golden("qwen3", "model.gguf", poolings[p], 1e-5);
     }
+}
+
+/** Quantised weights against `transformers` on the values that `gguf` expands; tensors of one file take turns with the kinds. */
+static void test_quantised(void **state)
+{
+    (void)state;
+    for (size_t p = 0; p < sizeof poolings / sizeof *poolings; p++) {
+        against_golden("quant", "model.gguf", poolings[p], 1e-5);           /* Q8_0 Q4_0 Q4_1 Q5_0 Q5_1 */
+        against_golden("quant_k", "model.gguf", poolings[p], 1e-5);         /* Q4_K Q5_K Q6_K */
+    }
+}
+
+/** A file that says it pools its last token gets its end token appended, whatever the pooling; and "last" is then its default. */
+static void test_appended_token(void **state)
+{
+    const char *texts[] = { "sinus rhythm" };
+    char        path[512], out[512];
+    file        f;
+    size_t      D;
+    (void)state;
+    for (size_t p = 0; p < sizeof poolings / sizeof *poolings; p++) against_golden("qwen3_embedding", "model.gguf", poolings[p], 1e-5);
+    snprintf(path, sizeof path, "%s", golden_path("qwen3_embedding", "model.gguf"));
+    snprintf(out, sizeof out, "%s/v.safetensors", test_folder());
+    shn_encode_config c = config_of(path, "mean");
+    c.pooling = SHN_POOLING_DEFAULT;
+    c.centre = -1;
+    c.prompt = NULL;
+    float *v = encode(&c, texts, 1, out, nobody, NULL, &D);
+    free(v);
+    file_open(&f, out);
+    assert_string_equal(shn_safetensors_metadata(f.st, "pooling"), "last");
+    assert_string_equal(shn_safetensors_metadata(f.st, "appended_token"), "2");
+    assert_string_equal(shn_safetensors_metadata(f.st, "prompt"), "");
+    assert_string_equal(shn_safetensors_metadata(f.st, "centring"), "none");
+    file_close(&f);
 }
 
 /** bfloat16 operands: near, and by the same tiles, so invariant too (test_invariance). */
@@ -283,6 +319,29 @@ static void test_resume(void **state)
     file_close(&f);
 }
 
+static shn_status refuse_state(const char *name, const uint8_t *bytes, size_t n_bytes, shn_error *err)
+{
+    static const char key[65] = "k";
+    shn_encode_state  s;
+    float             vectors[8], x[12];
+    (void)name;
+    const shn_status st = shn_encode_state_parse(bytes, n_bytes, "p", key, 4, &s, err);
+    return st == SHN_OK ? shn_encode_state_take(bytes, n_bytes, "p", &s, vectors, x, 6, 2, err) : st;
+}
+
+static void test_state_files(void **state)
+{
+    static const refusal table[] = {
+        { "other_run.safetensors", "text.encode", "other texts, weights or settings" }, { "no_place.safetensors", "text.encode", "'place'" },
+        { "place_past_the_texts.safetensors", "text.encode", "'place'" },             { "place_backwards.safetensors", "text.encode", "'place'" },
+        { "place_negative.safetensors", "text.encode", "'place'" },                   { "place_with_more.safetensors", "text.encode", "'place'" },
+        { "no_states.safetensors", "safetensors", "'x'" },                            { "fewer_vectors.safetensors", "safetensors", "'vectors'" },
+        { "nan_state.safetensors", "text.encode", "NaN" },                            { "cut.safetensors", "safetensors.data", "remove it" },
+    };
+    (void)state;
+    check_refusals("encode_state", table, sizeof table / sizeof *table, refuse_state);
+}
+
 /* ---- settings and the cache */
 
 static void test_cache(void **state)
@@ -362,6 +421,39 @@ static void test_language(void **state)
     assert_int_equal(shn_text_is_japanese(""), 0);
 }
 
+/** Same number of ids, other meaning: config.json's end token is a letter in this tokenizer. */
+static void test_tokenizer_of_another_model(void **state)
+{
+    static const char *const copied[] = { "model.safetensors", "tokenizer.json" };
+    const char *texts[] = { "a" };
+    char        folder[400], from[512], to[512], out[512], *text, *at;
+    uint8_t    *bytes;
+    size_t      n;
+    shn_error   err;
+    (void)state;
+    snprintf(folder, sizeof folder, "%s/other", test_folder());
+    snprintf(out, sizeof out, "%s/v.safetensors", test_folder());
+    assert_ok(shn_dir_make(folder, &err));
+    for (size_t i = 0; i < 2; i++) {
+        snprintf(from, sizeof from, "%s", golden_path("llama", copied[i]));
+        snprintf(to, sizeof to, "%s/%s", folder, copied[i]);
+        assert_ok(shn_file_read(from, 1 << 20, &bytes, &n, &err));
+        assert_ok(shn_file_write(to, bytes, n, &err));
+        free(bytes);
+    }
+    assert_ok(shn_file_read(golden_path("llama", "config.json"), 1 << 20, &bytes, &n, &err));
+    text = (char *)bytes;
+    at = strstr(text, "\"eos_token_id\": 2");
+    assert_non_null(at);
+    at[strlen("\"eos_token_id\": ")] = '9';
+    snprintf(to, sizeof to, "%s/config.json", folder);
+    assert_ok(shn_file_write(to, text, n, &err));
+    free(text);
+    const shn_encode_config c = config_of(folder, "mean");
+    assert_status(shn_encode_texts(&c, texts, 1, out, nobody, NULL, &err), SHN_MISMATCH);
+    assert_non_null(strstr(err.text, "eos_token_id 9"));
+}
+
 static void test_refusals(void **state)
 {
     char        out[512], path[512], longest[300];
@@ -412,7 +504,9 @@ static void test_allocations(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_transformers), cmocka_unit_test(test_gguf),    cmocka_unit_test(test_bf16_near), cmocka_unit_test(test_invariance),
+        cmocka_unit_test(test_transformers), cmocka_unit_test(test_gguf),
+        cmocka_unit_test(test_quantised),    cmocka_unit_test(test_appended_token), cmocka_unit_test(test_tokenizer_of_another_model), cmocka_unit_test(test_state_files),
+        cmocka_unit_test(test_bf16_near), cmocka_unit_test(test_invariance),
         cmocka_unit_test(test_resume),       cmocka_unit_test(test_cache),   cmocka_unit_test(test_pooling),   cmocka_unit_test(test_language),
         cmocka_unit_test(test_refusals),     cmocka_unit_test(test_allocations),
     };

@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/random.h"
 #include "base/safetensors.h"
+#include "shinden/findings.h"
 #include "shinden/model.h"
 #include "shinden/text.h"
 
@@ -266,6 +267,37 @@ static void test_text_vectors(void **state)
     shn_model_free(m);
 }
 
+/** Training from any folder rests on this: each text that train can ask for is compiled in. When it fails, make models/ again (models/README.md). */
+static void test_built_in_vectors_have_every_text_of_the_registry(void **state)
+{
+    (void)state;
+    shn_error    err = { 0 };
+    shn_vectors *v, *file;
+    char         text[SHN_FINDING_TEXT_MAX];
+    const shn_registry *reg = shn_registry_builtin();
+    assert_ok(shn_vectors_open("e5-small", 1, &v, &err));
+    assert_non_null(strstr(shn_vectors_describe(v), "multilingual-e5-small"));
+    const size_t width = shn_vectors_width(v);
+    float *x = malloc(width * sizeof *x), *y = malloc(width * sizeof *y);
+    for (size_t i = 0; i < shn_registry_size(reg); i++)
+        for (int form = SHN_TEXT_CODE; form <= SHN_TEXT_NAME_CRITERION; form++)
+            for (int japanese = 0; japanese < 2; japanese++) {
+                assert_true(shn_registry_text(reg, i, (shn_text_form)form, japanese, text));
+                if (shn_vectors_get(v, text, x, &err) != SHN_OK) fail_msg("%s: %s", shn_registry_at(reg, i)->id, err.text);
+            }
+    for (int japanese = 0; japanese < 2; japanese++) assert_ok(shn_vectors_get(v, shn_text_none(japanese), x, &err));
+    assert_ok(shn_vectors_read("models/e5-small-name.safetensors", &file, &err));
+    assert_ok(shn_vectors_get(v, "\u5fc3\u623f\u7d30\u52d5", x, &err));             /* 心房細動 */
+    assert_ok(shn_vectors_get(file, "\u5fc3\u623f\u7d30\u52d5", y, &err));
+    assert_memory_equal(x, y, width * sizeof *x);
+    assert_status(shn_vectors_get(v, "no such text", x, &err), SHN_MISMATCH);
+    assert_non_null(strstr(err.text, "no such text"));
+    assert_non_null(strstr(err.text, "shinden text encode"));
+    shn_vectors_free(file);
+    shn_vectors_free(v);
+    free(x), free(y);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -274,6 +306,7 @@ int main(void)
         cmocka_unit_test(test_what_cannot_be_written_is_not),
         cmocka_unit_test(test_mismatches_are_named),
         cmocka_unit_test(test_text_vectors),
+        cmocka_unit_test(test_built_in_vectors_have_every_text_of_the_registry),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

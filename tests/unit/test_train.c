@@ -327,7 +327,8 @@ static void check_head(shn_train_config config, int joined)
     assert_ok(shn_sets_new(label, known, HB, HK, &sets, &err));
     if (config.loss != SHN_LOSS_BCE) {
         assert_ok(shn_vectors_hash(5, 3, &vectors, &err));
-        assert_ok(shn_texts_new(vectors, head_ids, HK, 8, "name-en", joined, 1, &sets, HB, &c.texts, &err));
+        const shn_texts_rule rule = { .form = "name", .joined = joined, .centre = 1 };
+        assert_ok(shn_texts_new(vectors, head_ids, HK, 8, &rule, &sets, HB, &c.texts, &err));
     }
     assert_ok(shn_head_new(&config, HK, c.texts ? 5 : 0, HB, (shn_counts){ n_pos, n_known }, &c.head, &err));
     c.set = sets.of_record;

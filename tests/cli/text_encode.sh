@@ -1,0 +1,121 @@
+#!/usr/bin/env bash
+# shinden text encode as its users call it, on tiny random models: what is encoded, the settings in the file, kill -9 and resume, refusals.
+set -euo pipefail
+shinden=$(realpath "$1")
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+fail() { echo "text encode: $*"; exit 1; }
+golden=$PWD/tests/golden/lm
+# refused CODE WORDS COMMAND...: ends with CODE and one line that holds WORDS
+refused() {
+    local code=$1 words=$2 status=0
+    shift 2
+    "$@" > "$dir/out" 2> "$dir/err" || status=$?
+    [ "$status" -eq "$code" ] || fail "$*: ended with $status, not $code: $(cat "$dir/err")"
+    grep -qF -- "$words" "$dir/err" || fail "$*: no '$words' in: $(cat "$dir/err")"
+}
+header() { head -c "$(($(od -An -tu8 -N8 "$1") + 8))" "$1" | tail -c +9; }
+has() { header "$1" | grep -qF -- "$2" || fail "$1 has no $2: $(header "$1" | head -c 600)"; }
+lacks() { if header "$1" | grep -qF -- "$2"; then fail "$1 has $2"; fi; }
+
+cat > "$dir/table.csv" <<'CSV'
+id,name_en,name_ja,criterion_en,criterion_ja,scp
+sinus_rhythm,sinus rhythm,洞調律,upright P,陽性P波,SR
+heart_of_gold,gold,黄金,,,
+CSV
+encode() { "$shinden" text encode --model "$golden/$1" "${@:2}" > "$dir/out" 2> "$dir/err" || fail "$*: $(cat "$dir/err")"; }
+
+# --labels: all forms by default, those chosen else
+encode bert --labels "$dir/table.csv" -o "$dir/labels.safetensors"
+for text in 'sinus rhythm' '洞調律' 'sinus rhythm: upright P' '洞調律：陽性P波' '\"SR\"' 'heart_of_gold' '黄金' 'no listed finding' '該当所見なし'; do has "$dir/labels.safetensors" "$text"; done
+grep -q '^10 texts' "$dir/out" || fail "not ten texts: $(cat "$dir/out")"
+encode bert --labels "$dir/table.csv" --forms name,code --language ja -o "$dir/ja.safetensors"
+has "$dir/ja.safetensors" '洞調律'
+has "$dir/ja.safetensors" '\"SR\"'
+lacks "$dir/ja.safetensors" 'sinus rhythm'
+lacks "$dir/ja.safetensors" '陽性'
+encode bert --labels builtin --only scp --forms code -o "$dir/scp.safetensors"
+grep -q '^73 texts' "$dir/out" || fail "71 statements and two texts for none: $(cat "$dir/out")"
+
+# --lines: once each, NFC, without line ends
+printf 'atrial fibrillation\r\n\nガ\nカ\xe3\x82\x99\natrial fibrillation\n' > "$dir/lines"
+encode llama --lines "$dir/lines" --json -o "$dir/lines.safetensors"
+grep -q '"texts": 2,' "$dir/out" || fail "not two texts: $(cat "$dir/out")"
+
+# settings: defaults by kind, and what the user says
+has "$dir/lines.safetensors" "ECG finding: "
+has "$dir/lines.safetensors" '"pooling":"mean-label"'
+has "$dir/lines.safetensors" '"centre"'
+encode llama --lines "$dir/lines" --pooling last --prompt 'x: ' --no-center -o "$dir/set.safetensors"
+has "$dir/set.safetensors" '"prompt":"x: "'
+has "$dir/set.safetensors" '"pooling":"last"'
+has "$dir/set.safetensors" '"centring":"none"'
+encode qwen3_embedding/model.gguf --lines "$dir/lines" -o "$dir/embedding.safetensors"
+has "$dir/embedding.safetensors" '"appended_token":"2"'
+has "$dir/embedding.safetensors" '"pooling":"last"'
+for model in llama llama/model.gguf; do encode $model --lines "$dir/lines" --no-center --prompt '' --threads 1 -o "$dir/${model//\//-}.safetensors"; done
+encode quant/model.gguf --lines "$dir/lines" -o "$dir/quant.safetensors"
+
+# --cohort: each finding's texts and every distinct record text, and training on joined texts finds them
+"$shinden" simulate -n 60 --seed 3 -o "$dir/sim" > /dev/null
+"$shinden" import --map "$dir/sim/mapping.yaml" -o "$dir/c.h5" --fs 100 > /dev/null 2>&1
+encode bert --cohort "$dir/c.h5" -o "$dir/cohort.safetensors"
+has "$dir/cohort.safetensors" 'no listed finding'
+header "$dir/cohort.safetensors" | grep -q ', ' || fail "no joined record text"
+"$shinden" train "$dir/c.h5" --loss clip --text "$dir/cohort.safetensors" --record-text joined --width 8 --blocks 1,1 --embed 16 --epochs 1 --batch-size 16 \
+    -o "$dir/run" > /dev/null 2> "$dir/err" || fail "training on the joined texts: $(cat "$dir/err")"
+"$shinden" train "$dir/c.h5" --loss clip --text "$dir/cohort.safetensors" --record-text joined --language ja --width 8 --blocks 1,1 --embed 16 --epochs 1 --batch-size 16 \
+    -o "$dir/run-ja" > /dev/null 2> "$dir/err" || fail "training on the joined Japanese texts: $(cat "$dir/err")"
+
+# killed with SIGKILL at random times and started again: the bits of an uninterrupted run
+for i in $(seq 1500); do echo "finding number $i with some words after it"; done > "$dir/many"
+job=("$shinden" text encode --model "$golden/qwen3" --lines "$dir/many" --memory 16 --checkpoint-seconds 0)
+start=$(date +%s%N)
+"${job[@]}" -o "$dir/whole.safetensors" > /dev/null 2> "$dir/err" || fail "$(cat "$dir/err")"
+ms=$(( ($(date +%s%N) - start) / 1000000 ))
+RANDOM=${SEED:-7}
+kills=0
+tries=0
+while [ "$kills" -lt "${KILLS:-3}" ] && [ "$tries" -lt 40 ]; do
+    tries=$((tries + 1))
+    "${job[@]}" -o "$dir/killed.safetensors" > "$dir/out" 2> "$dir/err" &
+    pid=$!
+    wait_ms=$(( RANDOM * ms / 32768 ))
+    sleep "$(printf '%d.%03d' $((wait_ms / 1000)) $((wait_ms % 1000)))"
+    kill -9 "$pid" 2> /dev/null || true
+    status=0
+    wait "$pid" 2> /dev/null || status=$?
+    if [ "$status" -eq 137 ]; then
+        [ ! -e "$dir/killed.safetensors" ] || fail "an unfinished run left its output"
+        [ -e "$dir/killed.safetensors.partial" ] && kills=$((kills + 1))
+    elif [ "$status" -eq 0 ]; then
+        cmp "$dir/whole.safetensors" "$dir/killed.safetensors" || fail "other bits after $kills kills"
+        rm -f "$dir/killed.safetensors"
+    else fail "$(cat "$dir/err")"
+    fi
+done
+[ "$kills" -gt 0 ] || fail "no kill met a run at work"
+rm -f "$dir/killed.safetensors"
+had=no
+if [ -e "$dir/killed.safetensors.partial" ]; then had=yes; fi
+"${job[@]}" --json -o "$dir/killed.safetensors" > "$dir/out" 2> "$dir/err" || fail "$(cat "$dir/err")"
+cmp "$dir/whole.safetensors" "$dir/killed.safetensors" || fail "other bits after $kills kills"
+[ ! -e "$dir/killed.safetensors.partial" ] || fail "the partial file stays"
+if [ "$had" = yes ]; then grep -q '"layer_passes_resumed": [1-9]' "$dir/out" || fail "nothing was taken up: $(cat "$dir/out")"; fi
+
+# a partial file of another run, and refusals before any work
+cp tests/must_fail/encode_state/other_run.safetensors "$dir/x.safetensors.partial"
+refused 1 "remove the file" "$shinden" text encode --model "$golden/llama" --lines "$dir/lines" -o "$dir/x.safetensors"
+rm "$dir/x.safetensors.partial"
+refused 2 "needs one of" "$shinden" text encode --model "$golden/llama" -o "$dir/x.safetensors"
+refused 2 "needs one of" "$shinden" text encode --model "$golden/llama" --lines "$dir/lines" --labels builtin -o "$dir/x.safetensors"
+refused 2 "pooling 'max'" "$shinden" text encode --model "$golden/llama" --lines "$dir/lines" --pooling max -o "$dir/x.safetensors"
+refused 2 "--forms 'names'" "$shinden" text encode --model "$golden/llama" --labels builtin --forms names -o "$dir/x.safetensors"
+refused 2 "--language 'de'" "$shinden" text encode --model "$golden/llama" --labels builtin --language de -o "$dir/x.safetensors"
+refused 2 "go with --labels" "$shinden" text encode --model "$golden/llama" --lines "$dir/lines" --forms name -o "$dir/x.safetensors"
+refused 1 "not found" "$shinden" text encode --model "$golden/none" --lines "$dir/lines" -o "$dir/x.safetensors"
+mkdir "$dir/no-shard"
+cp "$golden/llama/config.json" "$golden/llama/tokenizer.json" "$dir/no-shard/"
+refused 1 "no-shard" "$shinden" text encode --model "$dir/no-shard" --lines "$dir/lines" -o "$dir/x.safetensors"
+[ ! -e "$dir/x.safetensors" ] || fail "a refused run left an output"
+echo "text encode: all as expected ($kills kills)"
