@@ -13,6 +13,7 @@
 #include "base/fail.h"
 #include "base/file.h"
 #include "base/hash.h"
+#include "formats/day.h"
 #include "formats/open.h"
 
 enum { SHIFT_DAYS_MAX = 365, AGE_MAX = 90 };
@@ -143,14 +144,10 @@ static void date_of(long days, int *y, int *m, int *day)
 
 shn_status shn_deid_date(const shn_deid *d, int *year, int *month, int *day, shn_error *err)
 {
-    int y = *year, m = *month, dd = *day;
-    if (y >= 1800 && y <= 9999 && m >= 1 && m <= 12 && dd >= 1 && dd <= 31) {
-        const long days = days_of(y, m, dd);
-        date_of(days, &y, &m, &dd);
-        if (y == *year && m == *month && dd == *day) {          /* 30 February would have moved */
-            date_of(days + d->shift_days, year, month, day);
-            return SHN_OK;
-        }
+    const shn_day given = { *year, *month, *day };
+    if (shn_day_valid(&given)) {
+        date_of(days_of(given.year, given.month, given.day) + d->shift_days, year, month, day);
+        return SHN_OK;
     }
     return shn_fail(err, SHN_RANGE, SHN_REASON_BAD_VALUE, "deidentify.date", "%d-%d-%d is no date", *year, *month, *day);
 }

@@ -8,6 +8,7 @@
 
 #include "base/fail.h"
 #include "formats/aecg/aecg.h"
+#include "formats/day.h"
 #include "formats/decimal.h"
 
 static const char *value_of(const shn_xml_node *node)
@@ -99,17 +100,14 @@ static double years_of(double value, const char *unit)
     return unit && *unit ? NAN : value;
 }
 
-/** Whole years between two dates YYYYMMDD; NaN if they are none. */
+/** Whole years from a birth date that begins with YYYYMMDD to a day YYYY-MM-DD; NaN if one is none. */
 static double years_between(const char *birth, const char *now)
 {
-    char a[9] = "", b[9] = "";
-    for (size_t i = 0, n = 0; now[i] && n < 8; i++)
-        if (isdigit((unsigned char)now[i])) b[n++] = now[i];
-    if (strspn(birth, "0123456789") < 8 || strspn(b, "0123456789") < 8) return NAN;
-    memcpy(a, birth, 8);
-    const long from = strtol(a, NULL, 10), to = strtol(b, NULL, 10);
-    const double years = (double)(to / 10000 - from / 10000 - (to % 10000 < from % 10000));
-    return from > 18000000 && years >= 0 && years <= 150 ? years : NAN;
+    shn_day born, at;
+    if (strspn(birth, "0123456789") < 8 || sscanf(birth, "%4d%2d%2d", &born.year, &born.month, &born.day) != 3 ||
+        sscanf(now, "%4d-%2d-%2d", &at.year, &at.month, &at.day) != 3)
+        return NAN;
+    return shn_day_age(&born, &at);
 }
 
 static void take_age(const shn_xml *doc, const shn_xml_node *person, shn_record_meta *m)

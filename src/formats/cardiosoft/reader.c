@@ -6,27 +6,27 @@
 
 #include "base/fail.h"
 #include "formats/cardiosoft/cardiosoft.h"
+#include "formats/day.h"
 #include "formats/decimal.h"
 
 static const char *const WHERE = "cardiosoft";
 
 /** Year, month, day below a node; 0 if they are no date. */
-static int date_in(const shn_xml *doc, const shn_xml_node *node, long *y, long *m, long *d)
+static int date_in(const shn_xml *doc, const shn_xml_node *node, shn_day *out)
 {
-    *y = cardiosoft_whole(doc, shn_xml_child(node, "Year"));
-    *m = cardiosoft_whole(doc, shn_xml_child(node, "Month"));
-    *d = cardiosoft_whole(doc, shn_xml_child(node, "Day"));
-    return *y >= 1800 && *y <= 9999 && *m >= 1 && *m <= 12 && *d >= 1 && *d <= 31;
+    *out = (shn_day){ (int)cardiosoft_whole(doc, shn_xml_child(node, "Year")), (int)cardiosoft_whole(doc, shn_xml_child(node, "Month")),
+                      (int)cardiosoft_whole(doc, shn_xml_child(node, "Day")) };
+    return shn_day_valid(out);
 }
 
 static void take_time(const shn_xml *doc, shn_record_meta *meta)
 {
     const shn_xml_node *node = shn_xml_child(shn_xml_root(doc), "ObservationDateTime");
-    long y, m, d;
-    if (!date_in(doc, node, &y, &m, &d)) return;
+    shn_day day;
+    if (!date_in(doc, node, &day)) return;
     const long hour = cardiosoft_whole(doc, shn_xml_child(node, "Hour")), minute = cardiosoft_whole(doc, shn_xml_child(node, "Minute")),
                second = cardiosoft_whole(doc, shn_xml_child(node, "Second"));
-    const int n = snprintf(meta->acquired, sizeof meta->acquired, "%04ld-%02ld-%02ld", y, m, d);
+    const int n = snprintf(meta->acquired, sizeof meta->acquired, "%04d-%02d-%02d", day.year, day.month, day.day);
     if (hour >= 0 && hour < 24 && minute >= 0 && minute < 60)
         snprintf(meta->acquired + n, sizeof meta->acquired - (size_t)n, "T%02ld:%02ld:%02ld", hour, minute, second >= 0 && second < 61 ? second : 0);
 }
@@ -36,17 +36,15 @@ static void take_age(const shn_xml *doc, const shn_xml_node *patient, shn_record
     const shn_xml_node *age = shn_xml_child(patient, "Age");
     const char         *text = shn_xml_text(doc, age), *unit = shn_xml_attribute(age, "units");
     double              v;
-    long                y, m, d, by, bm, bd;
+    shn_day             day, birth;
     if (age && text && shn_decimal_whole(text, text + strlen(text), &v)) {
         if (unit && strncasecmp(unit, "month", 5) == 0) v /= 12;
         else if (unit && strncasecmp(unit, "day", 3) == 0) v /= 365.25;
         if (v >= 0 && v <= 150) meta->age_years = v;
     }
-    if (!isnan(meta->age_years) || !date_in(doc, shn_xml_child(shn_xml_root(doc), "ObservationDateTime"), &y, &m, &d) ||
-        !date_in(doc, shn_xml_child(patient, "BirthDateTime"), &by, &bm, &bd))
-        return;
-    v = (double)(y - by - (m * 100 + d < bm * 100 + bd));
-    if (v >= 0 && v <= 150) meta->age_years = v;
+    if (isnan(meta->age_years) && date_in(doc, shn_xml_child(shn_xml_root(doc), "ObservationDateTime"), &day) &&
+        date_in(doc, shn_xml_child(patient, "BirthDateTime"), &birth))
+        meta->age_years = shn_day_age(&birth, &day);
 }
 
 /** Adds text if it fits as a whole. */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/fail.h"
+#include "formats/day.h"
 #include "formats/dicom/dicom.h"
 #include "shinden/signal.h"
 
@@ -204,10 +205,11 @@ static double age_of(const char *text)
 /** Whole years from a birth date YYYYMMDD to a day YYYY-MM-DD. */
 static double years_between(const char *birth, const char *day)
 {
-    int by, bm, bd, y, m, d;
-    if (strspn(birth, "0123456789") != 8 || sscanf(birth, "%4d%2d%2d", &by, &bm, &bd) != 3 || sscanf(day, "%4d-%2d-%2d", &y, &m, &d) != 3 || by < 1850 || bm < 1 || bm > 12 || bd < 1) return NAN;
-    const int years = y - by - (m < bm || (m == bm && d < bd));
-    return years >= 0 && years < 130 ? years : NAN;
+    shn_day born, at;
+    if (strspn(birth, "0123456789") != 8 || sscanf(birth, "%4d%2d%2d", &born.year, &born.month, &born.day) != 3 ||
+        sscanf(day, "%4d-%2d-%2d", &at.year, &at.month, &at.day) != 3)
+        return NAN;
+    return shn_day_age(&born, &at);
 }
 
 static shn_status take_patient(const object *o, shn_record_meta *meta, shn_error *err)

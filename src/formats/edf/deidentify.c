@@ -31,9 +31,9 @@ static shn_status note_at(shn_deid *d, size_t byte, const char *what, const char
     return shn_deid_note(d, place, what, done, err);
 }
 
-static shn_status shift(const shn_deid *d, edf_date *date, shn_error *err) { return shn_deid_date(d, &date->year, &date->month, &date->day, err); }
+static shn_status shift(const shn_deid *d, shn_day *date, shn_error *err) { return shn_deid_date(d, &date->year, &date->month, &date->day, err); }
 
-static shn_status rewrite_patient(const edf_header *h, shn_deid *d, uint8_t *bytes, edf_date start, shn_error *err)
+static shn_status rewrite_patient(const edf_header *h, shn_deid *d, uint8_t *bytes, shn_day start, shn_error *err)
 {
     edf_patient p;
     char        id[SHN_DEID_PATIENT_MAX], birth[12], text[81];
@@ -42,9 +42,9 @@ static shn_status rewrite_patient(const edf_header *h, shn_deid *d, uint8_t *byt
     shn_deid_patient(d, p.id);
     shn_deid_id(d, id, sizeof id);
     if (is_blank(bytes + 8, 80)) return SHN_OK;
-    const int old = p.birth.year && start.year && edf_age(p.birth, start) >= 90, keeps_birth = p.birth.year && start.year && !old;
+    const int old = p.birth.year && start.year && !(shn_day_age(&p.birth, &start) < 90), keeps_birth = p.birth.year && start.year && !old;
     if (keeps_birth && shift(d, &p.birth, err) != SHN_OK) return err ? err->status : SHN_RANGE;
-    edf_date_text(keeps_birth ? p.birth : (edf_date){ 0, 0, 0 }, birth);
+    edf_date_text(keeps_birth ? p.birth : (shn_day){ 0, 0, 0 }, birth);
     if (!p.follows) snprintf(text, sizeof text, "%s", id);
     else if (p.age_years >= 0) snprintf(text, sizeof text, "%s %c %s X Age_%d", id, p.sex ? p.sex : 'X', birth, shn_deid_age((int)p.age_years));
     else snprintf(text, sizeof text, "%s %c %s X", id, p.sex ? p.sex : 'X', birth);
@@ -57,7 +57,7 @@ static shn_status rewrite_patient(const edf_header *h, shn_deid *d, uint8_t *byt
 }
 
 /** The old field has two digits for 1985 to 2084; another year cannot stand there. */
-static shn_status rewrite_recording(const edf_header *h, shn_deid *d, uint8_t *bytes, edf_date start, shn_error *err)
+static shn_status rewrite_recording(const edf_header *h, shn_deid *d, uint8_t *bytes, shn_day start, shn_error *err)
 {
     edf_recording r;
     char          text[81], word[12];
@@ -69,7 +69,7 @@ static shn_status rewrite_recording(const edf_header *h, shn_deid *d, uint8_t *b
     else strcpy(text, "01.01.85");
     put_field(bytes, 168, 8, text);
     st = note_at(d, 168, "start date", fits ? "shifted" : "removed", err);
-    edf_date_text(fits ? start : (edf_date){ 0, 0, 0 }, word);
+    edf_date_text(fits ? start : (shn_day){ 0, 0, 0 }, word);
     if (r.follows) snprintf(text, sizeof text, "Startdate %s X X X", word);
     else *text = '\0';
     const int was_blank = is_blank(bytes + 88, 80);
@@ -180,13 +180,13 @@ shn_status edf_deidentify(const shn_input *in, shn_deid *d, shn_bytes *out, shn_
 {
     edf_header    h;
     edf_recording r;
-    edf_date      start = { 0, 0, 0 };
+    shn_day       start = { 0, 0, 0 };
     int           time[3], disagree;
     shn_status    st = edf_header_parse(in->bytes, in->n_bytes, &h, err);
     if (st == SHN_OK) st = shn_bytes_add(out, in->bytes, in->n_bytes - h.spare_bytes, err);
     if (st == SHN_OK) {
         edf_recording_parse(&h, &r);
-        if (!edf_start(&h, &r, &start, time, &disagree)) start = (edf_date){ 0, 0, 0 };
+        if (!edf_start(&h, &r, &start, time, &disagree)) start = (shn_day){ 0, 0, 0 };
         st = rewrite_patient(&h, d, out->bytes, start, err);
     }
     if (st == SHN_OK) st = rewrite_recording(&h, d, out->bytes, start, err);

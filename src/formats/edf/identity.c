@@ -27,26 +27,24 @@ static void plain(char *part)
         if (*part == '_') *part = ' ';
 }
 
-static int is_day(edf_date d) { return d.year >= 1800 && d.year <= 9999 && d.month >= 1 && d.month <= 12 && d.day >= 1 && d.day <= 31; }
-
 /** "02-MAR-2002". 1: a date; X gives 1 with year 0 */
-static int parse_date(const char *s, edf_date *out)
+static int parse_date(const char *s, shn_day *out)
 {
     char word[4] = "";
     int  used = 0;
-    *out = (edf_date){ 0, 0, 0 };
+    *out = (shn_day){ 0, 0, 0 };
     if (strcmp(s, "X") == 0) return 1;
     if (sscanf(s, "%2d-%3[A-Za-z]-%4d%n", &out->day, word, &out->year, &used) == 3 && s[used] == '\0')
         for (int m = 0; m < 12; m++)
             if (strcasecmp(word, months[m]) == 0) out->month = m + 1;
-    if (is_day(*out)) return 1;
-    *out = (edf_date){ 0, 0, 0 };
+    if (shn_day_valid(out)) return 1;
+    *out = (shn_day){ 0, 0, 0 };
     return 0;
 }
 
-void edf_date_text(edf_date d, char out[12])
+void edf_date_text(shn_day d, char out[12])
 {
-    if (is_day(d)) snprintf(out, 12, "%02u-%s-%04u", (unsigned)d.day % 100, months[d.month - 1], (unsigned)d.year % 10000);
+    if (shn_day_valid(&d)) snprintf(out, 12, "%02u-%s-%04u", (unsigned)d.day % 100, months[d.month - 1], (unsigned)d.year % 10000);
     else strcpy(out, "X");
 }
 
@@ -61,7 +59,7 @@ void edf_patient_parse(const edf_header *h, edf_patient *p)
     at = next_part(at, birth);
     p->follows = sex[0] && !sex[1] && strchr("MFX", sex[0]) && parse_date(birth, &p->birth);
     if (!p->follows) {
-        p->birth = (edf_date){ 0, 0, 0 };
+        p->birth = (shn_day){ 0, 0, 0 };
         snprintf(p->id, sizeof p->id, "%s", strcmp(h->patient, "dd-MMM-yyyy") == 0 ? "" : h->patient);     /* a template that a recorder left as it was */
         return;
     }
@@ -96,9 +94,9 @@ void edf_recording_parse(const edf_header *h, edf_recording *r)
     plain(r->equipment);
 }
 
-int edf_start(const edf_header *h, const edf_recording *r, edf_date *date, int time[3], int *disagree)
+int edf_start(const edf_header *h, const edf_recording *r, shn_day *date, int time[3], int *disagree)
 {
-    edf_date d = { 0, 0, 0 };
+    shn_day d = { 0, 0, 0 };
     int      used = 0;
     char     tail[3] = "";
     *disagree = 0;
@@ -110,30 +108,24 @@ int edf_start(const edf_header *h, const edf_recording *r, edf_date *date, int t
     if (sscanf(h->time, "%2d.%2d.%2d%n", &time[0], &time[1], &time[2], &used) != 3 || h->time[used] || time[0] < 0 || time[0] > 23 || time[1] < 0 ||
         time[1] > 59 || time[2] < 0 || time[2] > 59)
         time[0] = -1;
-    if (r->follows && is_day(r->start)) {
-        *disagree = is_day(d) && (d.day != r->start.day || d.month != r->start.month || d.year % 100 != r->start.year % 100);
+    if (r->follows && shn_day_valid(&r->start)) {
+        *disagree = shn_day_valid(&d) && (d.day != r->start.day || d.month != r->start.month || d.year % 100 != r->start.year % 100);
         d = r->start;
     } else if (r->follows && h->is_plus) d.year = 0;            /* "Startdate X": unknown, whatever stands in the old field */
     *date = d;
-    return is_day(d);
-}
-
-int edf_age(edf_date birth, edf_date at)
-{
-    const int years = at.year - birth.year - (at.month < birth.month || (at.month == birth.month && at.day < birth.day));
-    return years < 0 ? -1 : years;
+    return shn_day_valid(&d);
 }
 
 static void take_start(const edf_header *h, const edf_recording *r, const edf_patient *p, shn_record *rec)
 {
     shn_record_meta *meta = shn_record_meta_mut(rec);
-    edf_date d;
+    shn_day  d;
     int      time[3], disagree;
     if (edf_start(h, r, &d, time, &disagree)) {
         char *s = meta->acquired;
         snprintf(s, sizeof meta->acquired, "%04d-%02d-%02d", d.year, d.month, d.day);
         if (time[0] >= 0) snprintf(s + 10, sizeof meta->acquired - 10, "T%02d:%02d:%02d", time[0], time[1], time[2]);
-        if (p->birth.year && edf_age(p->birth, d) >= 0 && edf_age(p->birth, d) <= 150) meta->age_years = edf_age(p->birth, d);
+        if (p->birth.year) meta->age_years = shn_day_age(&p->birth, &d);
     }
     if (disagree) shn_record_add_note(rec, SHN_REASON_BAD_HEADER, "start date %s, but the recording field says another day, which is taken", h->date);
 }

@@ -325,7 +325,7 @@ static void put_who(const output *o, FILE *f)
 {
     const shn_record_meta *meta = shn_record_meta_of(o->rec);
     char     id[64], code[64], device[64], text[256], day[12], date[32] = "01.01.85", time[32] = "00.00.00";
-    edf_date d = { 0, 0, 0 };
+    shn_day d = { 0, 0, 0 };
     int      hour, minute, second;
     make_part(o->options.keep_identifiers ? meta->patient : "", id);
     make_part(o->options.keep_identifiers ? meta->id : "", code);

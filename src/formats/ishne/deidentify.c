@@ -1,5 +1,6 @@
 /** The file again without names, with another id and other days. The texts that may hold anything are emptied, the variable block is left out. */
 #include <ctype.h>
+#include <math.h>
 #include <string.h>
 
 #include "base/bytes.h"
@@ -16,41 +17,42 @@ static shn_status blank(uint8_t *header, size_t at, size_t n, const char *place,
     return had ? shn_deid_note(deid, place, what, "removed", err) : SHN_OK;
 }
 
-static void put_date(uint8_t *header, size_t at, int day, int month, int year)
+static const shn_day unknown_day = { ISHNE_UNKNOWN, ISHNE_UNKNOWN, ISHNE_UNKNOWN };
+
+static void put_date(uint8_t *header, size_t at, shn_day date)
 {
-    write_u16le(header + at, (uint16_t)day);
-    write_u16le(header + at + 2, (uint16_t)month);
-    write_u16le(header + at + 4, (uint16_t)year);
+    write_u16le(header + at, (uint16_t)date.day);
+    write_u16le(header + at + 2, (uint16_t)date.month);
+    write_u16le(header + at + 4, (uint16_t)date.year);
 }
 
 /** Moves a date; what is no date becomes unknown (-9). */
 static shn_status shift(uint8_t *header, size_t at, const char *place, const char *what, shn_deid *deid, shn_error *err)
 {
-    int y, m, d;
-    if (!ishne_date(header, at, &y, &m, &d)) {
-        put_date(header, at, ISHNE_UNKNOWN, ISHNE_UNKNOWN, ISHNE_UNKNOWN);
+    shn_day day;
+    if (!ishne_date(header, at, &day)) {
+        put_date(header, at, unknown_day);
         return SHN_OK;
     }
-    shn_status st = shn_deid_date(deid, &y, &m, &d, err);
+    shn_status st = shn_deid_date(deid, &day.year, &day.month, &day.day, err);
     if (st != SHN_OK) return st;
-    put_date(header, at, d, m, y);
+    put_date(header, at, day);
     return shn_deid_note(deid, place, what, "shifted", err);
 }
 
 /** The age is known by the two dates only. Who is over 89, or whose age cannot be told, loses the birth date. */
 static shn_status birth(uint8_t *header, shn_deid *deid, shn_error *err)
 {
-    int by, bm, bd, y, m, d;
-    const int born = ishne_date(header, ISHNE_BIRTH, &by, &bm, &bd);
-    if (!born) {
-        put_date(header, ISHNE_BIRTH, ISHNE_UNKNOWN, ISHNE_UNKNOWN, ISHNE_UNKNOWN);
+    shn_day birth_day, day;
+    if (!ishne_date(header, ISHNE_BIRTH, &birth_day)) {
+        put_date(header, ISHNE_BIRTH, unknown_day);
         return SHN_OK;
     }
-    if (ishne_date(header, ISHNE_RECORDED, &y, &m, &d)) {
-        const int years = y - by - (m < bm || (m == bm && d < bd));
-        if (years >= 0 && years == shn_deid_age(years)) return shift(header, ISHNE_BIRTH, "byte 132", "date of birth", deid, err);
+    if (ishne_date(header, ISHNE_RECORDED, &day)) {
+        const double years = shn_day_age(&birth_day, &day);
+        if (!isnan(years) && (int)years == shn_deid_age((int)years)) return shift(header, ISHNE_BIRTH, "byte 132", "date of birth", deid, err);
     }
-    put_date(header, ISHNE_BIRTH, ISHNE_UNKNOWN, ISHNE_UNKNOWN, ISHNE_UNKNOWN);
+    put_date(header, ISHNE_BIRTH, unknown_day);
     return shn_deid_note(deid, "byte 132", "date of birth", "removed", err);
 }
 

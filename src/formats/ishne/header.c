@@ -15,15 +15,10 @@ uint16_t ishne_crc(const uint8_t *bytes, size_t n)
     return crc;
 }
 
-int ishne_date(const uint8_t *bytes, size_t at, int *year, int *month, int *day)
+int ishne_date(const uint8_t *bytes, size_t at, shn_day *out)
 {
-    static const uint8_t days[12] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
-    *day = read_i16le(bytes + at);
-    *month = read_i16le(bytes + at + 2);
-    *year = read_i16le(bytes + at + 4);
-    if (*year < 1800 || *year > 9999 || *month < 1 || *month > 12 || *day < 1) return 0;
-    const int leap = (*year % 4 == 0 && *year % 100 != 0) || *year % 400 == 0;
-    return *day <= days[*month - 1] + (*month == 2 && leap);
+    *out = (shn_day){ read_i16le(bytes + at + 4), read_i16le(bytes + at + 2), read_i16le(bytes + at) };
+    return shn_day_valid(out);
 }
 
 void ishne_text(const uint8_t *bytes, size_t n, char *out, size_t size)

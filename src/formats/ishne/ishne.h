@@ -28,6 +28,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "formats/day.h"
 #include "formats/reader.h"
 
 extern const shn_reader shn_reader_ishne;
@@ -59,7 +60,7 @@ shn_status ishne_header_parse(const uint8_t *bytes, size_t n_bytes, ishne_header
 /** CRC-CCITT with start FFFF. */
 uint16_t ishne_crc(const uint8_t *bytes, size_t n);
 /** Day, month and year at an offset; 0: unknown or no date. */
-int ishne_date(const uint8_t *bytes, size_t at, int *year, int *month, int *day);
+int ishne_date(const uint8_t *bytes, size_t at, shn_day *out);
 /** A text of at most n bytes, to its NUL, without blanks at its ends; bytes above 7F are read as Latin-1. */
 void ishne_text(const uint8_t *bytes, size_t n, char *out, size_t size);
 

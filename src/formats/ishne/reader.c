@@ -66,15 +66,13 @@ static void decode(const ishne_header *h, const uint8_t *bytes, size_t first, si
 
 static void set_times(const uint8_t *b, shn_record_meta *meta)
 {
-    int y, m, d, by, bm, bd;
-    if (!ishne_date(b, ISHNE_RECORDED, &y, &m, &d)) return;
+    shn_day day, birth;
+    if (!ishne_date(b, ISHNE_RECORDED, &day)) return;
     const int hour = read_i16le(b + ISHNE_START), minute = read_i16le(b + ISHNE_START + 2), second = read_i16le(b + ISHNE_START + 4);
-    int n = snprintf(meta->acquired, sizeof meta->acquired, "%04d-%02d-%02d", y, m, d);
+    int n = snprintf(meta->acquired, sizeof meta->acquired, "%04d-%02d-%02d", day.year, day.month, day.day);
     if (hour >= 0 && hour < 24 && minute >= 0 && minute < 60 && second >= 0 && second < 60)
         snprintf(meta->acquired + n, sizeof meta->acquired - (size_t)n, "T%02d:%02d:%02d", hour, minute, second);
-    if (!ishne_date(b, ISHNE_BIRTH, &by, &bm, &bd)) return;
-    const int years = y - by - (m < bm || (m == bm && d < bd));
-    if (years >= 0 && years <= 150) meta->age_years = years;
+    if (ishne_date(b, ISHNE_BIRTH, &birth)) meta->age_years = shn_day_age(&birth, &day);
 }
 
 static shn_status describe(const shn_input *in, const ishne_header *h, shn_record *rec, shn_error *err)

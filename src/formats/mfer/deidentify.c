@@ -75,13 +75,13 @@ static void put_number(uint8_t *p, size_t n, unsigned v, int big)
     for (size_t i = 0; i < n; i++) p[big ? n - 1 - i : i] = (uint8_t)(v >> (8 * i));
 }
 
-static shn_status put_date(const rewriter *r, uint8_t *p, int big, int y, int m, int d, shn_error *err)
+static shn_status put_date(const rewriter *r, uint8_t *p, int big, shn_day day, shn_error *err)
 {
-    const shn_status st = shn_deid_date(r->deid, &y, &m, &d, err);
+    const shn_status st = shn_deid_date(r->deid, &day.year, &day.month, &day.day, err);
     if (st != SHN_OK) return st;
-    put_number(p, 2, (unsigned)y, big);
-    p[2] = (uint8_t)m;
-    p[3] = (uint8_t)d;
+    put_number(p, 2, (unsigned)day.year, big);
+    p[2] = (uint8_t)day.month;
+    p[3] = (uint8_t)day.day;
     return SHN_OK;
 }
 
@@ -89,11 +89,11 @@ static shn_status time_of(rewriter *r, const mfer_file *f, const mfer_item *item
 {
     const mfer_field t = { item->value, item->n, f->charset, f->big };
     uint8_t copy_of[11];
-    int     y, m, d;
-    if (!mfer_date(&t, 0, &y, &m, &d)) return drop(r, item, "time of measurement, which is no date", err);
+    shn_day day;
+    if (!mfer_date(&t, 0, &day)) return drop(r, item, "time of measurement, which is no date", err);
     const size_t n = item->n < sizeof copy_of ? item->n : sizeof copy_of;
     memcpy(copy_of, item->value, n);
-    shn_status st = put_date(r, copy_of, f->big, y, m, d, err);
+    shn_status st = put_date(r, copy_of, f->big, day, err);
     if (st == SHN_OK) st = put_item(r, item, copy_of, n, err);
     return st == SHN_OK ? note(r, item, "date of measurement", "shifted", err) : st;
 }
@@ -106,16 +106,16 @@ static shn_status age_of(rewriter *r, const mfer_file *f, const mfer_item *item,
     const int        old = years > 89;
     uint8_t          value[7] = { 0 };
     const size_t     n = item->n < sizeof value ? item->n : sizeof value;
-    int              y, m, d;
+    shn_day          birth;
     shn_status       st = SHN_OK;
     memcpy(value, item->value, n);
     if (n >= 1 && (old || value[0] > 89)) value[0] = (uint8_t)shn_deid_age(90);
     if (old) value[1] = value[2] = 0;
-    if (n > 3 && (old || isnan(years) || !mfer_date(&a, 3, &y, &m, &d))) {
+    if (n > 3 && (old || isnan(years) || !mfer_date(&a, 3, &birth))) {
         memset(value + 3, 0, sizeof value - 3);
         st = note(r, item, "date of birth", "removed", err);
     } else if (n > 3) {
-        st = put_date(r, value + 3, f->big, y, m, d, err);
+        st = put_date(r, value + 3, f->big, birth, err);
         if (st == SHN_OK) st = note(r, item, "date of birth", "shifted", err);
     }
     if (st == SHN_OK && old) st = note(r, item, "age", "cut to 90", err);

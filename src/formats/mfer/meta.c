@@ -8,27 +8,19 @@
 #include "formats/mfer/mfer.h"
 #include "shinden/signal.h"
 
-static int days_in(int year, int month)
-{
-    static const uint8_t days[12] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
-    return days[month - 1] + (month == 2 && ((year % 4 == 0 && year % 100 != 0) || year % 400 == 0));
-}
-
-int mfer_date(const mfer_field *field, size_t at, int *year, int *month, int *day)
+int mfer_date(const mfer_field *field, size_t at, shn_day *out)
 {
     if (field->n < at + 4) return 0;
-    *year = (int)mfer_uint(field->bytes + at, 2, field->big);
-    *month = field->bytes[at + 2];
-    *day = field->bytes[at + 3];
-    return *year >= 1800 && *year <= 9999 && *month >= 1 && *month <= 12 && *day >= 1 && *day <= days_in(*year, *month);
+    *out = (shn_day){ (int)mfer_uint(field->bytes + at, 2, field->big), field->bytes[at + 2], field->bytes[at + 3] };
+    return shn_day_valid(out);
 }
 
 void mfer_time_text(const mfer_field *t, char out[32])
 {
-    int y, m, d;
+    shn_day day;
     *out = '\0';
-    if (!mfer_date(t, 0, &y, &m, &d)) return;
-    int n = snprintf(out, 32, "%04d-%02d-%02d", y, m, d);
+    if (!mfer_date(t, 0, &day)) return;
+    int n = snprintf(out, 32, "%04d-%02d-%02d", day.year, day.month, day.day);
     if (t->n < 6 || t->bytes[4] > 23 || t->bytes[5] > 59) return;
     const int second = t->n > 6 && t->bytes[6] < 60 ? t->bytes[6] : 0;
     n += snprintf(out + n, 32 - (size_t)n, "T%02d:%02d:%02d", t->bytes[4], t->bytes[5], second);
@@ -39,12 +31,10 @@ void mfer_time_text(const mfer_field *t, char out[32])
 double mfer_age_years(const mfer_field *age, const mfer_field *time)
 {
     const unsigned years = age->n >= 1 ? age->bytes[0] : 0, days = age->n >= 3 ? (unsigned)mfer_uint(age->bytes + 1, 2, age->big) : 0;
-    int by, bm, bd, y, m, d;
+    shn_day birth, day;
     if (years && years <= 150) return years;
     if (!years && days) return floor(days / 365.25 * 100) / 100;
-    if (!mfer_date(age, 3, &by, &bm, &bd) || !mfer_date(time, 0, &y, &m, &d)) return NAN;
-    const int full = y - by - (m < bm || (m == bm && d < bd));
-    return full >= 0 && full <= 150 ? full : NAN;
+    return mfer_date(age, 3, &birth) && mfer_date(time, 0, &day) ? shn_day_age(&birth, &day) : NAN;
 }
 
 static int field_text(const mfer_field *f, char *out, size_t size) { return mfer_text(f->bytes, f->n, f->charset ? f->charset : "", out, size); }

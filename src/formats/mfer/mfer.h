@@ -29,6 +29,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "formats/day.h"
 #include "formats/reader.h"
 
 extern const shn_reader shn_reader_mfer;
@@ -184,7 +185,7 @@ const char *mfer_unit_name(int unit);
 /** Date and time of 85 as ISO 8601, as far as they go; "" if none or no date. */
 void mfer_time_text(const mfer_field *time, char out[32]);
 /** Year, month and day of a TIM (at = 0) or of the birth in AGE (at = 3). 0: not there, or no date. */
-int mfer_date(const mfer_field *field, size_t at, int *year, int *month, int *day);
+int mfer_date(const mfer_field *field, size_t at, shn_day *out);
 /** Years from 83, by its age or from its birth date to the recording; NaN unknown. */
 double mfer_age_years(const mfer_field *age, const mfer_field *time);
 /** The patient's id out of 82: the confirmed one, else the examination's, else a provisional one. Returns mfer_text's doubt. */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "formats/day.h"
 #include "formats/scp/scp.h"
 
 enum { TAG_LAST_NAME = 0, TAG_PATIENT = 2, TAG_AGE = 4, TAG_BIRTH = 5, TAG_SEX = 8, TAG_DEVICE = 14, TAG_DATE = 25, TAG_TIME = 26, TAG_HIGH_PASS = 27,
@@ -105,39 +106,35 @@ static void tag_text(const scp_file *f, int tag, char *out, size_t size)
 }
 
 /** A date {u16 year, u8 month, u8 day}; 0 where it is none. */
-static int date_of(const scp_file *f, int tag, int date[3])
+static int date_of(const scp_file *f, int tag, shn_day *out)
 {
     size_t         n;
     const uint8_t *v = scp_tag(&f->s[1], tag, &n);
     if (!v || n < 4) return 0;
-    date[0] = read_u16le(v);
-    date[1] = v[2];
-    date[2] = v[3];
-    return date[0] >= 1800 && date[0] <= 9999 && date[1] >= 1 && date[1] <= 12 && date[2] >= 1 && date[2] <= 31;
+    *out = (shn_day){ read_u16le(v), v[2], v[3] };
+    return shn_day_valid(out);
 }
 
 static void read_times(const scp_file *f, shn_record_meta *meta)
 {
-    int            day[3];
+    shn_day        day;
     size_t         n;
     const uint8_t *t = scp_tag(&f->s[1], TAG_TIME, &n);
-    if (!date_of(f, TAG_DATE, day)) return;
-    int at = snprintf(meta->acquired, sizeof meta->acquired, "%04d-%02d-%02d", day[0], day[1], day[2]);
+    if (!date_of(f, TAG_DATE, &day)) return;
+    int at = snprintf(meta->acquired, sizeof meta->acquired, "%04d-%02d-%02d", day.year, day.month, day.day);
     if (t && n >= 3 && t[0] < 24 && t[1] < 60 && t[2] < 60)
         snprintf(meta->acquired + at, sizeof meta->acquired - (size_t)at, "T%02d:%02d:%02d", t[0], t[1], t[2]);
 }
 
-/** Completed years, below two years completed months; from the age as stored, else from birth to recording. */
+/** The age as stored, else whole years from birth to recording. */
 static double age_of(const scp_file *f)
 {
     static const double years[] = { 0, 1, 1 / 12.0, 7 / 365.25, 1 / 365.25, 1 / 8766.0 };       /* unit codes: years, months, weeks, days, hours */
     size_t         n;
-    int            born[3], day[3];
+    shn_day        born, day;
     const uint8_t *v = scp_tag(&f->s[1], TAG_AGE, &n);
     if (v && n >= 3 && v[2] >= 1 && v[2] <= 5) return read_u16le(v) * years[v[2]];
-    if (!date_of(f, TAG_BIRTH, born) || !date_of(f, TAG_DATE, day)) return NAN;
-    const int months = (day[0] - born[0]) * 12 + day[1] - born[1] - (day[2] < born[2]);
-    return months < 0 || months > 12 * 150 ? NAN : months < 24 ? months / 12.0 : months / 12;
+    return date_of(f, TAG_BIRTH, &born) && date_of(f, TAG_DATE, &day) ? shn_day_age(&born, &day) : NAN;
 }
 
 /** Strings of tag 14 from byte 36: program (its length stands before it), serial number, two programs, manufacturer. */

@@ -1,7 +1,6 @@
 #include "formats/xml/dates.h"
 
 #include <ctype.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,14 +15,6 @@ static int number(const char **p, int most, int *value)
     int n = 0;
     for (*value = 0; n < most && isdigit((unsigned char)**p); n++) *value = 10 * *value + *(*p)++ - '0';
     return n;
-}
-
-static int in_calendar(const shn_day *d)
-{
-    static const int days[] = { 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
-    if (d->year < 1800 || d->year > 2199 || d->month < 1 || d->month > 12 || d->day < 1 || d->day > days[d->month - 1]) return 0;
-    const int leap = d->year % 4 == 0 && (d->year % 100 != 0 || d->year % 400 == 0);
-    return d->month != 2 || d->day < 29 || leap;
 }
 
 static int read_with_layout(const char *text, shn_day *out, layout *how)
@@ -47,7 +38,7 @@ static int read_with_layout(const char *text, shn_day *out, layout *how)
         how->day_first = n[0] > 12;
         *out = how->day_first ? (shn_day){ n[2], n[1], n[0] } : (shn_day){ n[2], n[0], n[1] };
     }
-    return in_calendar(out);
+    return shn_day_valid(out);
 }
 
 int shn_day_read(const char *text, shn_day *out, int *swapped)
@@ -56,13 +47,6 @@ int shn_day_read(const char *text, shn_day *out, int *swapped)
     const int is = read_with_layout(text, out, &how);
     if (swapped) *swapped = is && how.day_first;
     return is;
-}
-
-double shn_day_age(const shn_day *birth, const shn_day *at)
-{
-    const int before = at->month < birth->month || (at->month == birth->month && at->day < birth->day);
-    const int years = at->year - birth->year - before;
-    return years < 0 || years > 150 ? NAN : years;
 }
 
 void shn_day_write(const shn_day *day, const char *time, char *out, size_t size)

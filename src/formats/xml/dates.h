@@ -4,17 +4,14 @@
 
 #include <stddef.h>
 
+#include "formats/day.h"
 #include "formats/deidentify.h"
-
-typedef struct shn_day { int year, month, day; } shn_day;
 
 /**
  * A date that fills the text but for spaces: YYYY-MM-DD (also with '/' or '.', and YYYYMMDD), or MM-DD-YYYY as American machines write it.
- * *swapped becomes 1 where the first number of the American form can only be the day. 1 if it is a date of the calendar from 1800 to 2199.
+ * *swapped becomes 1 where the first number of the American form can only be the day. 1 if it is a date of the calendar from 1800 on.
  */
 int shn_day_read(const char *text, shn_day *out, int *swapped);
-/** Whole years from birth to the day; NaN if it is before birth or more than 150 years after. */
-double shn_day_age(const shn_day *birth, const shn_day *at);
 /** "2023-04-29T22:41:16" into out; without the time of day where time is no HH:MM[:SS]. */
 void shn_day_write(const shn_day *day, const char *time, char *out, size_t size);
 /** Moves the date in text by the patient's shift and writes it back in its own form. out holds at least 16 bytes. Errors as shn_deid_date. */
