@@ -143,9 +143,9 @@ static shn_status gather(const shn_record *rec, const shn_signal_options *o, int
 
 static shn_status mend_leads(shn_record *rec, const shn_signal_options *o, int present[SHN_LEADS], shn_error *err)
 {
-    if (present[I] && present[II] && present[AVL] && present[AVF] &&
-        shn_integrity_swapped(shn_record_lead(rec, I), shn_record_lead(rec, II), shn_record_lead(rec, AVL), shn_record_lead(rec, AVF),
-                              shn_record_n_samples(rec))) {
+    const float *limb[LIMB_LEADS];
+    for (size_t l = 0; l < LIMB_LEADS; l++) limb[l] = present[l] ? shn_record_lead(rec, l) : NULL;
+    if (shn_integrity_swapped(limb, shn_record_n_samples(rec))) {
         swap_leads(rec, AVL, AVF);
         shn_record_add_note(rec, SHN_REASON_LEADS_SWAPPED, "aVL and aVF were stored under each other's names; swapped back");
     }

@@ -66,7 +66,7 @@ static float largest(float a, double b) { return isnan(a) || b > a ? (float)b : 
 /** Fills the identities; lead[i] NULL where missing. */
 static void check_identities(const float *const lead[SHN_LEADS], size_t n, shn_integrity *out)
 {
-    int n_proven = 0, n_refuted = 0, n_open = 0, n_others = 0;
+    int n_proven = 0, n_refuted = 0, n_open = 0;
     if (!lead[I] || !lead[II]) return;
     const double scale = fmax(rms_uv(lead[I], n), rms_uv(lead[II], n));
     if (scale < 5) return;                      /* flat leads prove nothing */
@@ -79,14 +79,10 @@ static void check_identities(const float *const lead[SHN_LEADS], size_t n, shn_i
         if (k == 0) out->einthoven_uv_max = (float)r.max_uv;
         else out->goldberger_uv_max = largest(out->goldberger_uv_max, r.max_uv);
         if (holds(r)) n_proven++;
-        else if (fails(r)) {
-            n_refuted++;
-            n_others += k < 2;
-        }
+        else if (fails(r)) n_refuted++;
         else n_open++;
     }
-    /* I and II exchanged look the same to aVL and aVF, but not to III */
-    if (n_refuted && !n_others && lead[AVL] && lead[AVF]) out->swapped_avl_avf = shn_integrity_swapped(lead[I], lead[II], lead[AVL], lead[AVF], n);
+    if (n_refuted) out->swapped_avl_avf = shn_integrity_swapped(lead, n);
     out->order_proven = n_refuted ? -1 : n_proven && !n_open ? 1 : 0;
 }
 
@@ -213,9 +209,13 @@ void shn_integrity_check(const shn_record *rec, shn_integrity *out)
     free(scratch);
 }
 
-int shn_integrity_swapped(const float *i, const float *ii, const float *avl, const float *avf, size_t n)
+int shn_integrity_swapped(const float *const limb[6], size_t n)
 {
+    const float *i = limb[I], *ii = limb[II], *avl = limb[AVL], *avf = limb[AVF];
+    if (!i || !ii || !avl || !avf) return 0;
     const double scale = fmax(rms_uv(i, n), rms_uv(ii, n));
     if (scale < 5 || holds(residual_of(avl, 1, i, -0.5, ii, n, scale))) return 0;
+    if (limb[III] && fails(residual_of(limb[III], -1, i, 1, ii, n, scale))) return 0;
+    if (limb[AVR] && fails(residual_of(limb[AVR], -0.5, i, -0.5, ii, n, scale))) return 0;
     return holds(residual_of(avf, 1, i, -0.5, ii, n, scale)) && holds(residual_of(avl, -0.5, i, 1, ii, n, scale));
 }

@@ -56,6 +56,15 @@ static void test_wrong_names_refute(void **state)
             const shn_integrity c = check(rec);
             if (c.order_proven != -1) fail_msg("%s and %s exchanged: %d", shn_lead_name(a), shn_lead_name(b), c.order_proven);
             assert_int_equal(c.swapped_avl_avf, a == 4 && b == 5);
+            shn_signal_options o;                       /* what the signal path mends is the same and no other pair */
+            shn_record        *out;
+            shn_error          err = { 0 };
+            shn_signal_defaults(&o);
+            o.min_seconds = 0;
+            o.assume_mv_per_unit = 1;
+            assert_ok(shn_record_canonical(rec, &o, &out, &err));
+            assert_int_equal(shn_record_has_note(out, SHN_REASON_LEADS_SWAPPED), a == 4 && b == 5);
+            shn_record_free(out);
             shn_record_free(rec);
         }
 }
