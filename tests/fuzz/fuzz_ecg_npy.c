@@ -1,7 +1,6 @@
 /** NumPy arrays and their side-cars: the bytes up to the first NUL NUL are the side-car, the rest is the array. */
 #include "formats/npy/npy.h"
 
-#include "base/fail.h"
 #include "reader_fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -16,19 +15,18 @@ static shn_status lend(void *context, const char *name, const uint8_t **bytes, s
     *n = s->n;
     return SHN_OK;
 }
-static void give_back(void *context, const uint8_t *bytes, size_t n) { (void)context, (void)bytes, (void)n; }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const uint8_t     *split = size ? memmem(data, size, "\0\0", 2) : NULL;
     sidecar            s = { data, split ? (size_t)(split - data) : 0 };
-    const shn_source   source = { &s, lend, give_back };
+    const shn_source   source = { &s, lend, fuzz_give_back };
     shn_format_options options;
     shn_format_defaults(&options);
     const uint8_t *array = split ? split + 2 : data;
     shn_input in = { .bytes = array, .n_bytes = size - (size_t)(array - data), .name = "fuzz.npy", .source = &source, .options = &options };
-    fuzz_reader(&shn_reader_npy, &in);
+    fuzz_reader(&shn_reader_npy, &in, 0);
     in.row = 1;
-    fuzz_reader(&shn_reader_npy, &in);
+    fuzz_reader(&shn_reader_npy, &in, 0);
     return 0;
 }

@@ -2,21 +2,14 @@
 #include <string.h>
 
 #include "formats/edf/edf.h"
+#include "reader_fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static shn_status no_companion(void *context, const char *name, const uint8_t **bytes, size_t *n, shn_error *err)
-{
-    (void)context, (void)name, (void)bytes, (void)n, (void)err;
-    return SHN_IO;
-}
-static void give_back(void *context, const uint8_t *bytes, size_t n) { (void)context, (void)bytes, (void)n; }
-
 static shn_record *read_part(const uint8_t *bytes, size_t n, size_t first, size_t max)
 {
-    const shn_source   source = { NULL, no_companion, give_back };
     shn_format_options options = { .first_sample = first, .max_samples = max };
-    const shn_input    in = { .bytes = bytes, .n_bytes = n, .name = "f.edf", .source = &source, .options = &options };
+    const shn_input    in = { .bytes = bytes, .n_bytes = n, .name = "f.edf", .source = &fuzz_alone, .options = &options };
     shn_error          err = { 0 };
     shn_record        *rec;
     const shn_status   st = shn_reader_edf.read(&in, &rec, &err);
@@ -26,9 +19,8 @@ static shn_record *read_part(const uint8_t *bytes, size_t n, size_t first, size_
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    const shn_source   source = { NULL, no_companion, give_back };
     shn_format_options options = { 0 };
-    const shn_input    in = { .bytes = data, .n_bytes = size, .name = "f.edf", .source = &source, .options = &options };
+    const shn_input    in = { .bytes = data, .n_bytes = size, .name = "f.edf", .source = &fuzz_alone, .options = &options };
     shn_error          err = { 0 };
     shn_deid          *deid = NULL;
     shn_bytes          out = { 0 };

@@ -5,15 +5,9 @@
 #include <string.h>
 
 #include "formats/scp/scp.h"
+#include "reader_fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static shn_status no_companion(void *context, const char *name, const uint8_t **bytes, size_t *n, shn_error *err)
-{
-    (void)context, (void)name, (void)bytes, (void)n, (void)err;
-    return SHN_IO;
-}
-static void no_close(void *context, const uint8_t *bytes, size_t n) { (void)context, (void)bytes, (void)n; }
 
 static shn_record *read_checked(shn_input *in, shn_format_options o)
 {
@@ -81,8 +75,7 @@ static void rewrite(shn_input *in)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const shn_source source = { NULL, no_companion, no_close };
-    shn_input   in = { .bytes = data, .n_bytes = size, .name = "a.scp", .source = &source };
+    shn_input   in = { .bytes = data, .n_bytes = size, .name = "a.scp", .source = &fuzz_alone };
     shn_record *strict = read_checked(&in, (shn_format_options){ .verify_checksums = 1 });
     shn_record *whole = read_checked(&in, (shn_format_options){ 0 });
     if (strict && !whole) __builtin_trap();
