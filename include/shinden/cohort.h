@@ -59,6 +59,8 @@ const char *shn_cohort_attribute(const shn_cohort *c, const char *name);
  */
 SHN_NODISCARD shn_status shn_cohort_split_rows(const shn_cohort *c, const char *split, uint32_t **rows, size_t *n,
                                                shn_error *err);
+/** 1 if any record is in the split. */
+int shn_cohort_has_split(const shn_cohort *c, const char *split);
 /** Numbers patients of rows 0..n-1 densely (unknown ones each their own): patient[i] < *n_patients. */
 SHN_NODISCARD shn_status shn_cohort_patients(const shn_cohort *c, const uint32_t *rows, size_t n, uint32_t *patient,
                                              size_t *n_patients, shn_error *err);

@@ -122,31 +122,20 @@ static shn_status settle(const arguments *a, const shn_cohort *c, shn_train_conf
     return st;
 }
 
-/** 1 if the cohort has records to fit on; with none, the model is written unfitted and this is said. */
-static shn_status has_val(const shn_cohort *c, int *yes, shn_error *err)
-{
-    uint32_t *rows = NULL;
-    size_t    n = 0;
-    const shn_status st = shn_cohort_split_rows(c, VAL, &rows, &n, err);
-    free(rows);
-    *yes = st == SHN_OK && n > 0;
-    return st == SHN_RANGE && err->reason == SHN_REASON_NO_SPLIT ? SHN_OK : st;
-}
-
 /** Fits on val, writes the model, scores val. *json is NULL where there is no val. */
 static shn_status finish(const shn_cohort *c, const shn_train_config *config, shn_model *m, const char *path, char **json, shn_error *err)
 {
     shn_engine *eng = NULL;
     shn_engine_options o;
     const shn_watcher watcher = cli_watcher();
-    int fit = 0;
+    const int fit = shn_cohort_has_split(c, VAL);
     *json = NULL;
     shn_engine_defaults(&o);
     o.name = config->engine;
     o.precision = config->precision;
     o.n_threads = config->n_threads;
-    shn_status st = has_val(c, &fit, err);
-    if (st == SHN_OK && fit) st = shn_model_engine(m, FIT_BATCH, &o, &eng, err);
+    shn_status st = SHN_OK;
+    if (fit) st = shn_model_engine(m, FIT_BATCH, &o, &eng, err);
     if (st == SHN_OK && fit) st = shn_model_fit(m, eng, c, VAL, &watcher, err);
     if (st == SHN_OK) st = shn_model_write(m, path, err);
     if (st == SHN_OK && fit) {

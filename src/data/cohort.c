@@ -202,6 +202,13 @@ static void list_splits(const shn_cohort *c, char *text, size_t size)
     }
 }
 
+int shn_cohort_has_split(const shn_cohort *c, const char *split)
+{
+    for (size_t i = 0; i < shn_cohort_size(c); i++)
+        if (strcmp(shn_cohort_split(c, i), split) == 0) return 1;
+    return 0;
+}
+
 shn_status shn_cohort_split_rows(const shn_cohort *c, const char *split, uint32_t **rows, size_t *n, shn_error *err)
 {
     const int all = strcmp(split, "all") == 0;

@@ -209,27 +209,16 @@ static shn_status write_done(xp_run *run, shn_error *err)
     return st;
 }
 
-/** 1 if the cohort has a split `val` with records: else the model stays unfitted. */
-static shn_status has_val(const shn_cohort *c, int *yes, shn_error *err)
-{
-    uint32_t *rows = NULL;
-    size_t    n = 0;
-    const shn_status st = shn_cohort_split_rows(c, "val", &rows, &n, err);
-    free(rows);
-    *yes = st == SHN_OK && n > 0;
-    return st == SHN_RANGE ? SHN_OK : st;
-}
-
 static shn_status fit_and_write(const shn_cohort *c, shn_model *m, const xp_run *run, const shn_watcher *watcher, shn_error *err)
 {
     char        path[SHN_PATH_MAX];
     shn_engine *eng = NULL;
-    int         fit;
     shn_engine_options o;
     shn_engine_defaults(&o);
     o.n_threads = 1;
-    shn_status st = has_val(c, &fit, err);
-    if (st == SHN_OK && fit) st = shn_model_engine(m, FIT_BATCH, &o, &eng, err);
+    const int   fit = shn_cohort_has_split(c, "val");       /* without it the model stays unfitted */
+    shn_status  st = SHN_OK;
+    if (fit) st = shn_model_engine(m, FIT_BATCH, &o, &eng, err);
     if (st == SHN_OK && fit) st = shn_model_fit(m, eng, c, "val", watcher, err);
     if (st == SHN_OK) st = xp_run_path(run, "model.safetensors", path, err);
     if (st == SHN_OK) st = shn_model_write(m, path, err);
