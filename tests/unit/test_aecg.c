@@ -296,14 +296,14 @@ static void test_deidentify(void **state)
     aecg_text   t = aecg_plain();
     t.top = "<location><testingSite><id extension=\"TS-7\"/><name>River Clinic</name></testingSite></location><pertainsTo><text>felt dizzy</text></pertainsTo>"
             "<controlVariable><relatedObservation><code code=\"21612-7\"/><value xsi:type=\"PQ\" value=\"97\" unit=\"a\"/><author><name>JMK</name></author></relatedObservation></controlVariable>";
-    t.series = "<author><seriesAuthor><manufacturedSeriesDevice><id extension=\"SN-99\"/><manufacturerModelName>ELI250</manufacturerModelName><SerialNumber>SN-98</SerialNumber>"
+    t.series = "<author by=\"Attr-one\">Text-beside<seriesAuthor><manufacturedSeriesDevice><id extension=\"SN-99\"/><manufacturerModelName>ELI250</manufacturerModelName><SerialNumber>SN-98</SerialNumber>"
                "</manufacturedSeriesDevice></seriesAuthor></author><secondaryPerformer><name>KAB</name></secondaryPerformer>";
-    t.annotations = "<activityTime value=\"20021122091000.000\"/><component><annotation><code code=\"MDC_ECG_INTERPRETATION_STATEMENT\"/><value xsi:type=\"ST\">Sinus</value></annotation></component>"
+    t.annotations = "<activityTime value=\"20021122091000.000\"/><component><annotation><code code=\"MDC_ECG_INTERPRETATION_STATEMENT\" value=\"Attr-two\"/><value xsi:type=\"ST\">Sinus</value></annotation></component>"
                     "<component><annotation><code code=\"MDC_ECG_INTERPRETATION_COMMENT\"/><value xsi:type=\"ST\">ask Dr. House</value></annotation></component>";
     const char *text = aecg_write(&t);
     test_input(&f, "a.xml", text, strlen(text), NULL);
     test_rewrite(reader, &f.in, &deid, &out);
-    static const char *const gone[] = { "SBJ-123", "Clark", "19530508", "JMK", "KAB", "VISIT_3", "SN-9", "TS-7", "River", "dizzy", "House", "Trial", "REC-1", "dd7b629e", "61d1a24f", "20021122", "\"97\"" };
+    static const char *const gone[] = { "SBJ-123", "Clark", "19530508", "JMK", "KAB", "VISIT_3", "SN-9", "TS-7", "River", "dizzy", "House", "Trial", "REC-1", "dd7b629e", "61d1a24f", "20021122", "\"97\"", "Attr-", "Text-" };
     for (size_t i = 0; i < sizeof gone / sizeof *gone; i++)
         if (strstr((char *)out.bytes, gone[i])) fail_msg("%s is still there", gone[i]);
     assert_non_null(strstr((char *)out.bytes, "Sinus"));

@@ -190,11 +190,12 @@ static void test_deidentify(void **state)
     shn_record *rec;
     test_file   f;
     static const char middle[] = "<Interpretation><Diagnosis><DiagnosisText>Normal</DiagnosisText></Diagnosis><Conclusion><ConclusionText>per Dr. House</ConclusionText></Conclusion></Interpretation>"
-                                 "<RestingECGMeasurements><QRSNum>12</QRSNum><Note>Frau Berg</Note></RestingECGMeasurements><Private><x>y-secret</x></Private>";
-    const char *text = document(PATIENT, middle, STRIP("500", "4", FIVE, LEADS));
+                                 "<RestingECGMeasurements><QRSNum who=\"Attr-one\">12</QRSNum><Note>Frau Berg</Note><When>1999-04-17</When>Text-beside</RestingECGMeasurements>"
+                                 "<Private><x>y-secret</x></Private><FilterSetting by=\"Attr-two\"><Filter50Hz>Yes</Filter50Hz><LowPass units=\"Hz\">150</LowPass></FilterSetting>";
+    const char *text = document(PATIENT "Text-loose", middle, STRIP("500", "4", FIVE, LEADS));
     test_input(&f, "c.xml", text, strlen(text), NULL);
     test_rewrite(reader, &f.in, &deid, &out);
-    static const char *const gone[] = { "4711", "ller", "Tech", "nervous", "ORD-5", "localhost", "House", "Berg", "secret", "2012</Year><", "<!--" };
+    static const char *const gone[] = { "4711", "ller", "Tech", "nervous", "ORD-5", "localhost", "House", "Berg", "secret", "2012</Year><", "<!--", "Attr-", "Text-", "1999" };
     for (size_t i = 0; i < sizeof gone / sizeof *gone; i++)
         if (strstr((char *)out.bytes, gone[i])) fail_msg("%s is still there", gone[i]);
     assert_non_null(strstr((char *)out.bytes, "Normal"));
@@ -206,6 +207,8 @@ static void test_deidentify(void **state)
     assert_non_null(strstr(shn_record_meta_of(rec)->acquired, "T13:05:09"));
     assert_near(shn_record_meta_of(rec)->age_years, 61, 1);         /* both dates moved by the same number of days: leap days may shift a birthday */
     assert_string_equal(shn_record_meta_of(rec)->device, "CardioSoft V6.71");
+    assert_string_equal(shn_record_meta_of(rec)->filters, "Filter50Hz, LowPass 150 Hz");
+    assert_true(test_has_measurement(rec, "QRSNum", 12, ""));
     shn_record_free(rec);
     shn_bytes_free(&out);
     shn_deid_free(deid);

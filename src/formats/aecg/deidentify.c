@@ -10,16 +10,31 @@
 #include "base/fail.h"
 #include "formats/aecg/aecg.h"
 #include "formats/decimal.h"
+#include "formats/xml/scrub.h"
 
 /** RFC 5612: an object identifier for documentation, which names nobody. */
 static const char *const NOBODY = "1.3.6.1.4.1.32473";
 
+/**
+ * Attributes of any element that stays; elements are named in scrub_child, for what one means hangs on those around it, not on its path.
+ * Where times stand, and ids, they are seen to there.
+ */
+#define X SHN_SCRUB_TEXT
+static const shn_scrub_rule attributes[] = {
+    { "@code", X, "" }, { "@codeSystem", X, "" }, { "@codeSystemName", X, "" }, { "@displayName", X, "" }, { "@type", X, "" }, { "@unit", X, "" },
+    { "@classCode", X, "" }, { "@typeCode", X, "" }, { "@inclusive", X, "" }, { "@nullFlavor", X, "" }, { "@value", SHN_SCRUB_NUMBER, "value that is no number" },
+    { "low@value", X, "" }, { "high@value", X, "" }, { "center@value", X, "" }, { "head@value", X, "" }, { "effectiveTime@value", X, "" },
+    { "activityTime@value", X, "" }, { "birthTime@value", X, "" }, { "id@root", X, "" }, { "id@extension", X, "" }, { "id@assigningAuthorityName", X, "" },
+};
+#undef X
+
 typedef struct scrub {
-    shn_xml   *doc;
-    shn_deid  *deid;
-    shn_error *err;
-    int        by_person;           /* the annotation set at hand was made by a person, not by a device */
-    int        birth_shown;         /* 0: the age would be over 89, or is not known */
+    shn_scrubber base;
+    shn_xml     *doc;
+    shn_deid    *deid;
+    shn_error   *err;
+    int          by_person;         /* the annotation set at hand was made by a person, not by a device */
+    int          birth_shown;       /* 0: the age would be over 89, or is not known */
 } scrub;
 
 static int is_one_of(const char *name, const char *const *list, size_t n)
@@ -30,19 +45,16 @@ static int is_one_of(const char *name, const char *const *list, size_t n)
 }
 #define IS_ONE_OF(name, list) is_one_of(name, list, sizeof(list) / sizeof *(list))
 
-static shn_status note(scrub *s, const shn_xml_node *node, const char *what, const char *done)
+typedef struct place { char text[96]; } place;
+static place place_of(const shn_xml_node *node)
 {
-    char place[96];
-    snprintf(place, sizeof place, "line %u, %.60s", shn_xml_line(node), shn_xml_name(node));
-    return shn_deid_note(s->deid, place, what, done, s->err);
+    place p;
+    snprintf(p.text, sizeof p.text, "line %u, %.60s", shn_xml_line(node), shn_xml_name(node));
+    return p;
 }
 
-static shn_status drop(scrub *s, const shn_xml_node *node, const char *what)
-{
-    const shn_status st = note(s, node, what, "removed");
-    shn_xml_remove(s->doc, node);
-    return st;
-}
+static shn_status note(scrub *s, const shn_xml_node *node, const char *what, const char *done) { return shn_deid_note(s->deid, place_of(node).text, what, done, s->err); }
+static shn_status drop(scrub *s, const shn_xml_node *node, const char *what) { return shn_scrub_remove(&s->base, node, place_of(node).text, what, s->err); }
 
 static int is_blank(const char *text)
 {
@@ -123,9 +135,9 @@ static shn_status scrub_child(scrub *s, const shn_xml_node *node, const shn_xml_
     static const char *const times[] = { "effectiveTime", "activityTime", "low", "high", "center", "head" };
     const char *name = shn_xml_name(node), *parent = shn_xml_name(parent_node);
     *deeper = 0;
-    if (IS_ONE_OF(name, texts)) return SHN_OK;
+    if (IS_ONE_OF(name, texts)) return shn_xml_child(node, NULL) ? drop(s, node, "elements in a text") : SHN_OK;
     if (strcmp(name, "id") == 0) return scrub_id(s, node, parent);
-    if (strcmp(name, "name") == 0 && strcmp(parent, "manufacturerOrganization") == 0) return SHN_OK;
+    if (strcmp(name, "name") == 0 && strcmp(parent, "manufacturerOrganization") == 0) return shn_xml_child(node, NULL) ? drop(s, node, "elements in a text") : SHN_OK;
     if (strcmp(name, "PatientID") == 0 && strcmp(parent, "subjectDemographicPerson") == 0) {
         char id[SHN_DEID_PATIENT_MAX];
         shn_deid_id(s->deid, id, sizeof id);
@@ -160,14 +172,15 @@ static shn_status scrub_child(scrub *s, const shn_xml_node *node, const shn_xml_
 /** As deep as the document, which shn_xml_parse bounds. */
 static shn_status scrub_below(scrub *s, const shn_xml_node *node)
 {
-    shn_status st = SHN_OK;
     const int  outer = s->by_person;
+    shn_status st = shn_xml_child(node, NULL) && shn_xml_remove_own_text(s->doc, node) ? note(s, node, "text beside elements", "removed") : SHN_OK;
     if (strcmp(shn_xml_name(node), "annotationSet") == 0)
         s->by_person = shn_xml_find(node, "author/assignedEntity/assignedAuthorType/assignedPerson") != NULL || shn_xml_find(node, "author/assignedEntity/assignedPerson") != NULL;
     for (const shn_xml_node *child = shn_xml_child(node, NULL), *next; child && st == SHN_OK; child = next) {
-        int deeper;
+        int deeper = 0;
         next = shn_xml_next(child, NULL);
-        st = scrub_child(s, child, node, &deeper);
+        st = shn_scrub_attributes(&s->base, child, shn_xml_name(child), s->err);
+        if (st == SHN_OK) st = scrub_child(s, child, node, &deeper);
         if (st == SHN_OK && deeper) st = scrub_below(s, child);
     }
     s->by_person = outer;
@@ -199,10 +212,12 @@ shn_status aecg_deidentify(const shn_input *in, shn_deid *deid, shn_bytes *out, 
     if (st == SHN_OK) st = aecg_series(doc, 0, &series, &n, err);
     if (st == SHN_OK) {
         scrub s = { .doc = doc, .deid = deid, .err = err, .birth_shown = may_show_birth(doc) };
+        s.base = (shn_scrubber){ .doc = doc, .deid = deid, .rules = attributes, .n_rules = sizeof attributes / sizeof *attributes };
         aecg_patient(doc, patient, sizeof patient);
         shn_deid_patient(deid, patient);
         shn_xml_remove_comments(doc);
         st = shn_deid_note(deid, "document", "comments and processing instructions", "removed", err);
+        if (st == SHN_OK) st = shn_scrub_attributes(&s.base, shn_xml_root(doc), shn_xml_name(shn_xml_root(doc)), err);
         if (st == SHN_OK) st = scrub_below(&s, shn_xml_root(doc));
         if (st == SHN_OK) st = shn_xml_write(doc, out, err);
     }

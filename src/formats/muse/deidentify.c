@@ -24,7 +24,7 @@ static const shn_scrub_rule rules[] = {
     { "TestDemographics", E, "" }, { "TestDemographics/DataType", X, "" }, { "TestDemographics/AcquisitionDevice", X, "" }, { "TestDemographics/Status", X, "" },
     { "TestDemographics/Priority", X, "" }, { "TestDemographics/AcquisitionTime", X, "" }, { "TestDemographics/AcquisitionDate", SHN_SCRUB_DATE, "date of acquisition" },
     { "TestDemographics/AcquisitionSoftwareVersion", X, "" }, { "TestDemographics/AnalysisSoftwareVersion", X, "" },
-    { "RestingECGMeasurements", SHN_SCRUB_ASK, "" }, { "OriginalRestingECGMeasurements", SHN_SCRUB_ASK, "" },
+    { "RestingECGMeasurements", SHN_SCRUB_NUMBERS, "" }, { "OriginalRestingECGMeasurements", SHN_SCRUB_NUMBERS, "" },
     { "Diagnosis", E, "" }, { "Diagnosis/Modality", X, "" }, { "Diagnosis/DiagnosisStatement", SHN_SCRUB_ASK, "statement" },
     { "OriginalDiagnosis", E, "" }, { "OriginalDiagnosis/Modality", X, "" }, { "OriginalDiagnosis/DiagnosisStatement", SHN_SCRUB_ASK, "statement" },
     { "MeasurementMatrix", X, "" },
@@ -84,25 +84,10 @@ static shn_status statement(const shn_scrubber *s, const shn_xml_node *node, con
     return SHN_OK;
 }
 
-/** Measurements of any name stay as long as they are numbers. */
-static shn_status numbers(const shn_scrubber *s, const shn_xml_node *node, const char *path, shn_error *err)
-{
-    const shn_xml_node *next;
-    for (const shn_xml_node *child = shn_xml_child(node, NULL); child; child = next) {
-        next = shn_xml_next(child, NULL);
-        shn_status st = shn_scrub_leaf(s, child, path, err);
-        if (st == SHN_OK && *shn_xml_text(s->doc, child) && isnan(shn_xml_number(shn_xml_text(s->doc, child))))
-            st = shn_scrub_set(s, child, path, "", "no number", "removed", err);
-        if (st != SHN_OK) return st;
-    }
-    return SHN_OK;
-}
-
 static shn_status ask(const shn_scrubber *s, const shn_xml_node *node, const char *path, shn_error *err)
 {
     const double age = *(const double *)s->context;
     char         text[32];
-    if (strcasestr(path, "Measurements")) return numbers(s, node, path, err);
     if (strcasestr(path, "Statement")) return statement(s, node, path, err);
     const shn_status leaf = shn_scrub_leaf(s, node, path, err);
     if (leaf != SHN_OK) return leaf;

@@ -24,11 +24,21 @@ static const shn_scrub_rule *rule_for(const shn_scrubber *s, const char *path)
     return NULL;
 }
 
+/** 1 if the element or what is below it says anything, in text or in attributes; -1 without memory. */
+static int says_anything(const shn_xml *doc, const shn_xml_node *node)
+{
+    const char *text = shn_xml_text(doc, node);
+    if (!text) return -1;
+    int says = !blank(text) || shn_xml_attribute_name(node, 0);
+    for (const shn_xml_node *at = NULL; !says && (at = shn_xml_descend(node, at, NULL));) says = shn_xml_attribute_name(at, 0) != NULL;
+    return says;
+}
+
 shn_status shn_scrub_remove(const shn_scrubber *s, const shn_xml_node *node, const char *path, const char *what, shn_error *err)
 {
-    const char *text = shn_xml_text(s->doc, node);
-    if (!text) return shn_fail_nomem(err, "xml.scrub");
-    const shn_status st = blank(text) && !shn_xml_attribute_name(node, 0) ? SHN_OK : shn_deid_note(s->deid, path, what, "removed", err);
+    const int says = says_anything(s->doc, node);
+    if (says < 0) return shn_fail_nomem(err, "xml.scrub");
+    const shn_status st = says ? shn_deid_note(s->deid, path, what, "removed", err) : SHN_OK;
     shn_xml_remove(s->doc, node);
     return st;
 }
@@ -93,22 +103,50 @@ static shn_status inner_elements(const char *path, shn_error *err)
     return shn_fail(err, SHN_UNSUPPORTED, SHN_REASON_UNSUPPORTED, "xml.scrub", "%s has elements inside, which this format does not know; no one can vouch for them", path);
 }
 
+shn_status shn_scrub_attributes(const shn_scrubber *s, const shn_xml_node *node, const char *path, shn_error *err) { return scrub_attributes(s, node, path, 0, err); }
+
 shn_status shn_scrub_leaf(const shn_scrubber *s, const shn_xml_node *node, const char *path, shn_error *err)
 {
     return shn_xml_child(node, NULL) ? inner_elements(path, err) : scrub_attributes(s, node, path, 0, err);
 }
 
-static shn_status scrub_children(const shn_scrubber *s, const shn_xml_node *node, const char *path, shn_error *err);
+/** Numbers between commas, semicolons and blanks, or yes or no: a date, a telephone number with its strokes or a name is none of these. */
+static int only_numbers(const char *text)
+{
+    static const char *const between = ",; \t\r\n";
+    char   item[32];
+    size_t n;
+    for (text += strspn(text, between); (n = strcspn(text, between)) > 0; text += n, text += strspn(text, between)) {
+        if (n >= sizeof item) return 0;
+        snprintf(item, sizeof item, "%.*s", (int)n, text);
+        if (isnan(shn_xml_number(item)) && strcasecmp(item, "yes") != 0 && strcasecmp(item, "no") != 0) return 0;
+    }
+    return 1;
+}
 
-static shn_status scrub_element(const shn_scrubber *s, const shn_xml_node *node, const char *path, shn_error *err)
+/** among_numbers: what has no rule of its own stays where it is a number. */
+static shn_status scrub_children(const shn_scrubber *s, const shn_xml_node *node, const char *path, int among_numbers, shn_error *err);
+
+static shn_status scrub_numbers(const shn_scrubber *s, const shn_xml_node *node, const char *path, shn_error *err)
+{
+    const shn_status st = scrub_attributes(s, node, path, 0, err);
+    if (st != SHN_OK) return st;
+    if (shn_xml_child(node, NULL)) return scrub_children(s, node, path, 1, err);
+    const char *text = shn_xml_text(s->doc, node);
+    if (!text) return shn_fail_nomem(err, "xml.scrub");
+    return only_numbers(text) ? SHN_OK : shn_scrub_set(s, node, path, "", "no number", "removed", err);
+}
+
+static shn_status scrub_element(const shn_scrubber *s, const shn_xml_node *node, const char *path, int among_numbers, shn_error *err)
 {
     const shn_scrub_rule *rule = rule_for(s, path);
+    if (rule ? rule->action == SHN_SCRUB_NUMBERS : among_numbers) return scrub_numbers(s, node, path, err);
     if (!rule) return shn_scrub_remove(s, node, path, "not on the list of what may stay", err);
     if (rule->action == SHN_SCRUB_TREE) return scrub_tree(s, node, path, err);
     shn_status st = scrub_attributes(s, node, path, 0, err);
     if (st != SHN_OK) return st;
     if (rule->action == SHN_SCRUB_ASK) return s->ask(s, node, path, err);
-    if (rule->action == SHN_SCRUB_ENTER) return scrub_children(s, node, path, err);
+    if (rule->action == SHN_SCRUB_ENTER) return scrub_children(s, node, path, 0, err);
     if (shn_xml_child(node, NULL)) return inner_elements(path, err);
     const char *text = shn_xml_text(s->doc, node), *done = NULL;
     char        value[32];
@@ -120,7 +158,7 @@ static shn_status scrub_element(const shn_scrubber *s, const shn_xml_node *node,
     return done ? shn_scrub_set(s, node, path, value, rule->what, done, err) : shn_scrub_remove(s, node, path, rule->what, err);
 }
 
-static shn_status scrub_children(const shn_scrubber *s, const shn_xml_node *node, const char *path, shn_error *err)
+static shn_status scrub_children(const shn_scrubber *s, const shn_xml_node *node, const char *path, int among_numbers, shn_error *err)
 {
     char                below[PATH_MAX_BYTES];
     const shn_xml_node *next;
@@ -130,7 +168,7 @@ static shn_status scrub_children(const shn_scrubber *s, const shn_xml_node *node
         if (snprintf(below, sizeof below, "%s%s%s", path, *path ? "/" : "", shn_xml_name(child)) >= (int)sizeof below)
             st = shn_scrub_remove(s, child, path, "unknown content", err);
         else
-            st = scrub_element(s, child, below, err);
+            st = scrub_element(s, child, below, among_numbers, err);
     }
     return st;
 }
@@ -140,5 +178,5 @@ shn_status shn_scrub_document(const shn_scrubber *s, shn_error *err)
     const shn_xml_node *root = shn_xml_root(s->doc);
     shn_xml_remove_comments(s->doc);
     const shn_status st = scrub_attributes(s, root, "", 0, err);
-    return st == SHN_OK ? scrub_children(s, root, "", err) : st;
+    return st == SHN_OK ? scrub_children(s, root, "", 0, err) : st;
 }

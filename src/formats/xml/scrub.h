@@ -11,6 +11,7 @@ typedef enum shn_scrub {
     SHN_SCRUB_ENTER,        /* the element stays; its children and attributes are looked up, its own text is removed */
     SHN_SCRUB_TEXT,         /* element without children, or attribute: stays */
     SHN_SCRUB_NUMBER,       /* stays if it is a number, else is emptied */
+    SHN_SCRUB_NUMBERS,      /* the element and all below it stay; texts that are no list of numbers, yes or no are emptied, but for those with a rule of their own */
     SHN_SCRUB_TREE,         /* the element and all below it stay, attributes too but for those that a rule "@name" changes */
     SHN_SCRUB_ID,           /* becomes the hashed patient id */
     SHN_SCRUB_DATE,         /* is shifted; removed if it is no date */
@@ -36,7 +37,9 @@ typedef struct shn_scrubber {
 
 /** Rewrites s->doc by its rules (names are compared without case); comments and processing instructions go too. Errors  SHN_UNSUPPORTED, SHN_NOMEM */
 SHN_NODISCARD shn_status shn_scrub_document(const shn_scrubber *s, shn_error *err);
-/** One element gone, with a line in the audit if it held any text. */
+/** Attributes of one element by the rules; for formats whose elements a list of paths cannot name. Errors  SHN_UNSUPPORTED, SHN_NOMEM */
+SHN_NODISCARD shn_status shn_scrub_attributes(const shn_scrubber *s, const shn_xml_node *node, const char *path, shn_error *err);
+/** One element gone, with a line in the audit if it or what is below it said anything. */
 SHN_NODISCARD shn_status shn_scrub_remove(const shn_scrubber *s, const shn_xml_node *node, const char *path, const char *what, shn_error *err);
 /** For elements that hold text only: attributes are removed. Errors  SHN_UNSUPPORTED  there are elements inside: nobody can vouch for these */
 SHN_NODISCARD shn_status shn_scrub_leaf(const shn_scrubber *s, const shn_xml_node *node, const char *path, shn_error *err);
