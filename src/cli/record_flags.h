@@ -24,7 +24,7 @@ enum { FLAG_RAW_UV = 1000, FLAG_ASSUME, FLAG_MISSING, FLAG_CHECKSUMS };
     "  --allow-missing-leads    a lead that is neither there nor derivable is taken as a gap, and noted\n"                \
     "  --assume-unit U          where the file states no unit: nV, uV, mV, V, or the millivolts of one step\n"             \
     "  --raw-microvolts         WFDB: stored integers are microvolts, whatever the header's gain says (LUDB)\n"           \
-    "  --ignore-checksums       WFDB: a wrong checksum is noted and not an error\n"
+    "  --ignore-checksums       a wrong checksum (WFDB, SCP, MUSE, ISHNE) is noted and not an error\n"
 
 void record_flags_defaults(record_flags *flags);
 /** Millivolts of "nV", "uV", "mV", "V" or of a number in (0, 1e9]; 0: neither, and the usage error was printed. */
