@@ -291,7 +291,8 @@ static shn_status check_patient(const shn_record *before, const shn_record *afte
 }
 
 /**
- * Reads what would be written, part by part: the same samples, another patient, and the old id nowhere in the bytes. Otherwise nothing is vouched for.
+ * Reads what would be written, part by part: still this format, the same samples, another patient, and the old id nowhere in the bytes. Otherwise
+ * nothing is vouched for.
  */
 static shn_status vouch(const shn_deid *d, const shn_opened *o, const shn_bytes *out, shn_error *err)
 {
@@ -306,6 +307,8 @@ static shn_status vouch(const shn_deid *d, const shn_opened *o, const shn_bytes 
     new.n_bytes = out->n;
     new.path = NULL;
     if (d->n_companions) new.source = &source;
+    if (shn_reader_for(out->bytes, out->n) != o->reader)
+        return shn_fail(err, SHN_UNSUPPORTED, SHN_REASON_UNSUPPORTED, "deidentify", "the rewritten file would no longer be recognised as %s; it is not written", o->reader->title);
     options.first_sample = 0;
     options.max_samples = SHN_RECORD_WHOLE_MAX;
     while (st == SHN_OK && options.first_sample < total) {

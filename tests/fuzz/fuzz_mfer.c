@@ -4,4 +4,4 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) { return fuzz_bytes(&shn_reader_mfer, data, size, FUZZ_EXACT); }
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) { return fuzz_bytes(&shn_reader_mfer, data, size, FUZZ_EXACT | FUZZ_NO_BETTER); }

@@ -141,6 +141,26 @@ static void test_errors(void **state)
     shn_deid_free(d);
 }
 
+/** Files that fuzzing found, whose rewriting changes what is read: refused, and nothing is left in the folder. */
+static void test_not_vouched_for(void **state)
+{
+    (void)state;
+    static const struct { const char *file, *why; } cases[] = {
+        { "cardiosoft/data_in_data.xml", "does not give the same samples" },
+        { "mfer/unrecognised_rewritten.mwf", "no longer be recognised as MFER" },
+    };
+    shn_deid *d = new_deid(key);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char      path[SHN_PATH_MAX + 64], out[SHN_DEID_PATH_MAX];
+        shn_error err = { 0 };
+        snprintf(path, sizeof path, "%s/fuzz/corpus/%s", SHN_TESTS_DIR, cases[i].file);
+        assert_status(shn_deid_file(d, path, test_folder(), out, &err), SHN_UNSUPPORTED);
+        assert_non_null(strstr(err.text, cases[i].why));
+        assert_string_equal(out, "");
+    }
+    shn_deid_free(d);
+}
+
 /** Notes and bytes keep what they had when memory runs out. */
 static void test_no_memory(void **state)
 {
@@ -173,7 +193,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_hmac),       cmocka_unit_test(test_patients), cmocka_unit_test(test_dates),
-        cmocka_unit_test(test_date_texts), cmocka_unit_test(test_errors),   cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_date_texts), cmocka_unit_test(test_errors), cmocka_unit_test(test_not_vouched_for),   cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
