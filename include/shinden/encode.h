@@ -50,6 +50,7 @@ const char *shn_encode_llama(void);
 /** What a run did, for a line to the user. */
 typedef struct shn_encode_report {
     size_t      n_texts, n_tokens, width, n_chunks;
+    size_t      n_rows;                         /**< tokens computed: those of a beginning that texts of a decoder share count once */
     size_t      layers_done, layers_resumed;    /**< layer passes computed now, and found finished in an earlier run's state */
     size_t      own_bytes;                      /**< most memory held beside the mapped weights (and libllama's) */
     char        model[192], prompt[192], provider[32], precision[96];

@@ -67,16 +67,16 @@ static shn_status gather(const arguments *a, text_list *list, shn_error *err)
 static int print_report(const arguments *a, const shn_encode_report *r)
 {
     if (!a->json) {
-        printf("%zu texts, %zu tokens, width %zu: %s\n  model %s\n  prompt '%s', pooling %s, centring %s, %s\n"
+        printf("%zu texts, %zu tokens (%zu to compute), width %zu: %s\n  model %s\n  prompt '%s', pooling %s, centring %s, %s\n"
                "  layer passes %zu, resumed %zu; %zu chunk%s, %.0f MB beside %s\n",
-               r->n_texts, r->n_tokens, r->width, a->out, r->model, r->prompt, shn_pooling_name(r->pooling), r->centre ? "mean" : "none",
+               r->n_texts, r->n_tokens, r->n_rows, r->width, a->out, r->model, r->prompt, shn_pooling_name(r->pooling), r->centre ? "mean" : "none",
                r->precision, r->layers_done, r->layers_resumed, r->n_chunks, r->n_chunks == 1 ? "" : "s", (double)r->own_bytes / 1e6,
                strcmp(r->provider, "own") == 0 ? "the weights" : "libllama's");
         return CLI_DONE;
     }
-    json_t *o = json_pack("{s:i s:b s:s s:s s:s s:s s:b s:s s:s s:I s:I s:I s:I s:I s:I s:I}", "schema_version", 1, "research_use_only", 1, "out", a->out,
+    json_t *o = json_pack("{s:i s:b s:s s:s s:s s:s s:b s:s s:s s:I s:I s:I s:I s:I s:I s:I s:I}", "schema_version", 1, "research_use_only", 1, "out", a->out,
                           "model", r->model, "prompt", r->prompt, "pooling", shn_pooling_name(r->pooling), "centred", r->centre, "provider",
-                          r->provider, "precision", r->precision, "texts", (json_int_t)r->n_texts, "tokens", (json_int_t)r->n_tokens, "width", (json_int_t)r->width,
+                          r->provider, "precision", r->precision, "texts", (json_int_t)r->n_texts, "tokens", (json_int_t)r->n_tokens, "tokens_computed", (json_int_t)r->n_rows, "width", (json_int_t)r->width,
                           "chunks", (json_int_t)r->n_chunks, "layer_passes", (json_int_t)r->layers_done, "layer_passes_resumed",
                           (json_int_t)r->layers_resumed, "own_bytes", (json_int_t)r->own_bytes);
     char *text = o ? json_dumps(o, JSON_INDENT(2)) : NULL;

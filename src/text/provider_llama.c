@@ -135,7 +135,7 @@ shn_status shn_llama_states(shn_llama *l, const shn_lm_batch *batch, float *x, s
     const int    code = l->causal ? llama_decode(l->context, l->batch) : llama_encode(l->context, l->batch);
     const float *states = code == 0 ? llama_get_embeddings(l->context) : NULL;
     if (!states) return shn_fail(err, SHN_DEVICE, SHN_REASON_NONE, where, "libllama's call ended with %d (%s)", code, said());
-    memcpy(x, states, batch->n_tokens * l->width * sizeof *x);
+    for (size_t i = 0; i < batch->n_tokens; i++) memcpy(x + batch->row[i] * l->width, states + i * l->width, l->width * sizeof *x);
     return SHN_OK;
 }
 

@@ -28,7 +28,7 @@ typedef struct shn_llama shn_llama;
 SHN_NODISCARD shn_status shn_llama_new(const char *path, const shn_lm_config *config, unsigned n_threads, size_t n_tokens, shn_llama **out,
                                        shn_error *err);
 void shn_llama_free(shn_llama *llama);                          /* accepts NULL */
-/** x [n_tokens][D] f32 after the final norm. At most SHN_LLAMA_TEXTS texts. SHN_DEVICE: the call failed. */
+/** x [n_rows][D] f32 after the final norm. At most SHN_LLAMA_TEXTS texts. SHN_DEVICE: the call failed. */
 SHN_NODISCARD shn_status shn_llama_states(shn_llama *llama, const shn_lm_batch *batch, float *x, shn_error *err);
 
 #endif
