@@ -30,13 +30,13 @@ const char *shn_encode_llama(void)
     return name;
 }
 
-/* libllama tells what went wrong on its log only; the last complaint of a thread becomes the text of its error. */
+/* libllama tells what went wrong on its log only; the first complaint of a call, by its own thread, becomes the text of the error. */
 static _Thread_local char complaint[120];
 
 static void listen(enum ggml_log_level level, const char *text, void *context)
 {
     (void)context;
-    if (level == GGML_LOG_LEVEL_ERROR) snprintf(complaint, sizeof complaint, "%.*s", (int)strcspn(text, "\r\n"), text);
+    if (level == GGML_LOG_LEVEL_ERROR && !*complaint) snprintf(complaint, sizeof complaint, "%.*s", (int)strcspn(text, "\r\n"), text);
 }
 
 static void start_library(void)
@@ -64,7 +64,7 @@ static shn_status open_model(shn_llama *l, const char *path, const shn_lm_config
 static shn_status open_context(shn_llama *l, unsigned n_threads, size_t n_tokens, shn_error *err)
 {
     struct llama_context_params p = llama_context_default_params();
-    p.n_ctx = p.n_batch = p.n_ubatch = (uint32_t)n_tokens;
+    p.n_ctx = p.n_batch = p.n_ubatch = (uint32_t)(n_tokens > SHN_LLAMA_TEXTS ? n_tokens : SHN_LLAMA_TEXTS);   /* it asserts one output a text */
     p.n_seq_max = SHN_LLAMA_TEXTS;
     p.n_threads = p.n_threads_batch = (int32_t)(n_threads ? n_threads : shn_cores());
     p.embeddings = true;

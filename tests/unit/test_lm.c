@@ -132,10 +132,8 @@ static void test_transformers(void **state)
 static void test_gguf(void **state)
 {
     (void)state;
-    for (size_t p = 0; p < sizeof poolings / sizeof *poolings; p++) {
-        against_golden("llama", "model.gguf", poolings[p], 1e-5);
-        against_golden("qwen3", "model.gguf", poolings[p], 1e-5);
-    }
+    for (size_t f = 0; f < sizeof families / sizeof *families; f++)
+        for (size_t p = 0; p < sizeof poolings / sizeof *poolings; p++) against_golden(families[f], "model.gguf", poolings[p], 1e-5);
 }
 
 /** Quantised weights against `transformers` on the values that `gguf` expands; tensors of one file take turns with the kinds. */
