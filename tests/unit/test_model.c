@@ -275,7 +275,7 @@ static void has_every_text(const shn_vectors *v, int scp_only)
     char      text[SHN_FINDING_TEXT_MAX];
     float    *x = malloc(shn_vectors_width(v) * sizeof *x);
     for (size_t i = 0; i < shn_registry_size(reg); i++)
-        for (int form = SHN_TEXT_CODE; form <= SHN_TEXT_NAME_CRITERION && (!scp_only || *shn_registry_codes(reg, SHN_CODING_SCP, i)); form++)
+        for (int form = SHN_TEXT_CODE; form <= SHN_TEXT_NAME_CRITERION && (!scp_only || *shn_registry_codes(reg, SHN_CODE_SCP, i)); form++)
             for (int japanese = 0; japanese < 2; japanese++) {
                 assert_true(shn_registry_text(reg, i, (shn_text_form)form, japanese, text));
                 if (shn_vectors_get(v, text, x, &err) != SHN_OK) fail_msg("%s: %s", shn_registry_at(reg, i)->id, err.text);
