@@ -24,7 +24,7 @@ declare -A may=(
 )
 # public header -> its room
 declare -A room=(
-  [status]=base [progress]=base
+  [status]=base [progress]=base [group]=base
   [record]=signal [signal]=signal
   [format]=formats [wfdb]=formats [annotation]=formats [deidentify]=formats [check]=formats [convert]=formats
   [findings]=labels [text]=text [tokenizer]=text [encode]=text
