@@ -39,6 +39,16 @@ static void take_meta(scan *s, shn_entry *e, const shn_record_meta *meta)
     e->sex = meta->sex;
 }
 
+/** Labels that stand beside the record; without them it has none, so it is refused. */
+static void read_marks(scan *s, shn_entry *e, const char *path)
+{
+    shn_error err;
+    if (!s->c->map->annotations || e->refused != SHN_REASON_NONE || shn_annotations_read(path, s->c->map->annotations, &e->marks, &err) == SHN_OK) return;
+    if (err.status == SHN_NOMEM) atomic_store(&s->out_of_memory, 1);
+    e->refused = err.reason;
+    e->detail = locked_copy(s, err.text);
+}
+
 /** The long way, without most samples: formats that decode only what is asked give their first one, others decode all. */
 static void read_whole(scan *s, shn_entry *e, const char *path)
 {
@@ -80,6 +90,7 @@ static void scan_one(scan *s, shn_entry *e)
         e->header_labels = locked_copy(s, peek.labels);
         take_meta(s, e, &peek.meta);
     } else read_whole(s, e, path);
+    read_marks(s, e, path);
 }
 
 static void scan_some(void *context, unsigned thread, unsigned n_threads)
@@ -123,7 +134,7 @@ shn_status shn_plan_scan(shn_plan *p, const shn_import_options *o, shn_error *er
     shn_status st = shn_team_new(o->n_threads, &team, err);
     for (size_t c = 0; st == SHN_OK && c < p->n_collections; c++) {
         shn_collection_data *data = p->collections[c];
-        if (o->signal.fs_hz > 0 && !o->windows_all && data->n_tables && !header_labels(data->map)) continue;
+        if (o->signal.fs_hz > 0 && !shn_plan_windows_all(p, c) && data->n_tables && !header_labels(data->map) && !data->map->annotations) continue;
         scan s = { .c = data };
         pthread_mutex_init(&s.lock, NULL);
         shn_team_run(team, scan_some, &s);

@@ -19,7 +19,7 @@ static int setup(void **state)
 
 static shn_status parse(const char *text, shn_registry **out, shn_error *err)
 {
-    return shn_registry_parse((const uint8_t *)text, strlen(text), "user", out, err);
+    return shn_registry_parse((const uint8_t *)text, strlen(text), NULL, "user", out, err);
 }
 
 static void test_every_finding_is_whole(void **state)
