@@ -94,6 +94,21 @@ const char *shn_registry_codes(const shn_registry *reg, shn_coding coding, size_
  */
 size_t shn_registry_search(const shn_registry *reg, const char *text, size_t *found, size_t max);
 
+/** What is wrong with a registry, counted; every count of faults is 0 in a sound one. */
+typedef struct shn_registry_faults {
+    size_t n_findings, n_parents;                       /**< examined */
+    size_t n_codes[SHN_CODE_COUNT];                     /**< codes of each system, examined */
+    size_t n_ja_unchecked;                              /**< Japanese names that come from no table: no fault, but nobody has checked them */
+    size_t name_missing, name_twice;                    /**< a language is missing; two findings have one name */
+    size_t code_malformed, code_twice;                  /**< ids are codes of the system "id" */
+    size_t parent_missing, in_circle;                   /**< a parent that is no finding; findings on or below a circle of parents */
+    char   first[160];                                  /**< the first fault in words, "" without one */
+} shn_registry_faults;
+/** Examines everything that a registry promises, the built-in one as any other, from its strings alone. Never fails. */
+void shn_registry_check(const shn_registry *reg, shn_registry_faults *out);
+/** 1 if no fault was counted. */
+int shn_registry_sound(const shn_registry_faults *faults);
+
 /** What is put into words about a finding; "random" knowledge is none of these, but vectors that know nothing. */
 typedef enum shn_text_form { SHN_TEXT_CODE, SHN_TEXT_NAME, SHN_TEXT_NAME_CRITERION } shn_text_form;
 #define SHN_FINDING_TEXT_MAX 1024       /**< bytes of a finding's text, with its end */

@@ -69,6 +69,7 @@ SHN_NODISCARD shn_status shn_plan_labels(const shn_plan *p, size_t collection, c
 SHN_NODISCARD shn_status shn_tally_add(shn_tally *t, const char *source, const char *name, size_t n);
 
 /* steps, in files of their own */
+SHN_NODISCARD shn_status shn_collection_scan(shn_collection_data *c, const shn_import_options *o, shn_error *err); /* scan.c: one, as far as its labels need it */
 SHN_NODISCARD shn_status shn_plan_scan(shn_plan *p, const shn_import_options *o, shn_error *err);       /* scan.c */
 SHN_NODISCARD shn_status shn_plan_findings(shn_plan *p, shn_error *err);                                /* known.c */
 SHN_NODISCARD shn_status shn_plan_check_patients(const shn_plan *p, shn_error *err);                    /* plan.c */
