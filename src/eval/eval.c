@@ -206,33 +206,44 @@ static shn_status add_control(run *r, const char *name, const char *what, float 
     return st;
 }
 
+/** A control that is trained: told as skipped where the cohort has no records to train it on (another hospital's). `text` has a %g for the penalty. */
+static shn_status add_trained(run *r, const char *name, const char *text, shn_status made, double penalty, float *score, shn_error *why, shn_error *err)
+{
+    char what[300];
+    if (made == SHN_RANGE && why->reason == SHN_REASON_NO_SPLIT) {
+        json_object_set_new(r->controls, name, json_pack("{s:s}", "skipped", "the cohort has no split 'train'"));
+        return SHN_OK;
+    }
+    if (made != SHN_OK) {
+        if (err) *err = *why;
+        return made;
+    }
+    snprintf(what, sizeof what, "ridge regression on %s (penalty %g and scale by left-out patients of train)%s", text, penalty,
+             r->n_in_train ? "; evaluated records among its training records: optimistic" : "");
+    return add_control(r, name, what, score, err);
+}
+
 static shn_status make_controls(run *r, shn_error *err)
 {
     const evalset     *s = &r->j.set;
     shn_engine_options engine;
-    char               what[256];
+    char               encoder[80];
     double             penalty = 0;
+    shn_error          why = { 0 };
     float *score = shn_alloc(s->n * s->K, sizeof *score);
     if (!score) return shn_fail_nomem(err, "eval");
     control_frequency(s, score);
     shn_status st = add_control(r, "label_frequency", "every record gets the training prevalence of each finding", score, err);
     shn_engine_defaults(&engine);
     engine.n_threads = r->o->n_threads;
-    if (st != SHN_OK) {
-        free(score);
-        return st;
+    snprintf(encoder, sizeof encoder, "a random encoder of the same shape, seed %u", CONTROL_ENCODER_SEED);
+    if (st == SHN_OK) {
+        const shn_status made = control_random_probe(s, &engine, "train", &r->o->watcher, score, &penalty, &why);
+        st = add_trained(r, "random_encoder_probe", encoder, made, penalty, score, &why, err);
     }
-    shn_error why = { 0 };
-    st = control_random_probe(s, &engine, "train", &r->o->watcher, score, &penalty, &why);
-    if (st == SHN_RANGE && why.reason == SHN_REASON_NO_SPLIT) {     /* another hospital's cohort: no records to train a probe on */
-        json_object_set_new(r->controls, "random_encoder_probe", json_pack("{s:s}", "skipped", "the cohort has no split 'train'"));
-        st = SHN_OK;
-    } else if (st == SHN_OK) {
-        snprintf(what, sizeof what, "ridge regression on a random encoder of the same shape (seed %u; penalty %g and scale by left-out patients of train)%s",
-                 CONTROL_ENCODER_SEED, penalty, r->n_in_train ? "; evaluated records among its training records: optimistic" : "");
-        st = add_control(r, "random_encoder_probe", what, score, err);
-    } else if (err) {
-        *err = why;
+    if (st == SHN_OK) {
+        const shn_status made = control_simple_features(s, "train", score, &penalty, &why);
+        st = add_trained(r, "simple_features_probe", "rate, regularity, amplitudes and intervals of the median beat", made, penalty, score, &why, err);
     }
     free(score);
     return st;

@@ -60,8 +60,9 @@ static void put_overall(FILE *f, json_t *doc)
     const char *key;
     json_t     *v, *controls = json_object_get(doc, "controls");
     json_t     *frequency = json_object_get(controls, "label_frequency"), *random = json_object_get(controls, "random_encoder_probe");
+    json_t     *simple = json_object_get(controls, "simple_features_probe");
     fprintf(f, "%-22s %7s  %-17s", "metric", "value", "95 % interval");
-    if (frequency) fprintf(f, "  %s  %s", "label frequency", "random encoder + probe");
+    if (frequency) fprintf(f, "  %s  %s  %s", "label frequency", "random encoder", "simple features");
     fputc('\n', f);
     json_object_foreach(json_object_get(doc, "metrics"), key, v) {
         fprintf(f, "%-22s ", key);
@@ -73,6 +74,7 @@ static void put_overall(FILE *f, json_t *doc)
         if (frequency) {
             table_put(f, json_object_get(json_object_get(frequency, key), "value"), "  %14.3f");
             table_put(f, json_object_get(json_object_get(random, key), "value"), "  %14.3f");
+            table_put(f, json_object_get(json_object_get(simple, key), "value"), "  %15.3f");
         }
         fputc('\n', f);
     }

@@ -33,7 +33,7 @@ bce=$dir/bce/model.safetensors
 [ ! -s "$dir/err" ] || fail "noise on stderr: $(cat "$dir/err")"
 for key in auroc_macro auroc_macro_10 auroc_macro_pos5 auprc_macro auprc_macro_pos5 f1_micro_05 f1_micro_tuned f1_micro_per_label f1_micro_prevalence f1_macro_tuned f1_sample_tuned \
            jaccard_sample jaccard_micro top1 top5 top1_specific top5_specific recall_at_5 ece_raw ece; do
-    [ "$(grep -c "^ *\"$key\": {" "$dir/e.json")" -eq 3 ] || fail "$key: not once for the model and once for each control"
+    [ "$(grep -c "^ *\"$key\": {" "$dir/e.json")" -eq 4 ] || fail "$key: not once for the model and once for each control"
     v=$(value "$dir/e.json" "$key")
     [ "$v" = null ] || awk -v v="$v" 'BEGIN { exit !(v >= 0 && v <= 1) }' || fail "$key is $v"
 done
