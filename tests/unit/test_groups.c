@@ -209,6 +209,10 @@ static void test_supersets_by_best_child(void **state)
     assert_ok(supersets_json(&f.j, "hash", NULL, &doc, &err));
     assert_near(value(superset(doc, "left_bundle_branch_block"), "auroc_best_child"), 1, 0);
     assert_true(value(superset(doc, "left_bundle_branch_block"), "auroc_own_text") < 0.9);
+    size_t  i;
+    json_t *p;
+    json_array_foreach(json_object_get(doc, "per_superset"), i, p)              /* the kind itself stands before every superset on the enlarged list */
+        assert_near(json_number_value(json_object_get(p, "top1")), 0, 0);
     json_decref(doc);
     /* vectors of another model would be noise: the own text is left out, and it says why */
     assert_ok(supersets_json(&f.j, NULL, NULL, &doc, &err));

@@ -183,6 +183,10 @@ static void test_mitdb_windows(void **state)
         assert_int_equal(p->n_entries, 36);
         assert_int_equal(p->n_rows, 36 * 181);          /* 180 whole windows and one of 5.6 s */
         assert_int_equal(p->n_samples, rate ? 1000 : 3600);
+        assert_near(shn_plan_stretch(p, 179).to_s, 1800, 1e-9);
+        assert_near(shn_plan_stretch(p, 180).from_s, 1800, 1e-9);
+        assert_near(shn_plan_stretch(p, 180).to_s, 650000 / 360.0, 0.01);       /* where the recording ends */
+        assert_near(shn_plan_stretch(p, 181).from_s, 0, 0);
         count_windows(p, got, sizeof got);
         const char *table = strstr((char *)golden, "\n\n");
         assert_non_null(table);
