@@ -215,6 +215,7 @@ static void check_labels(reader *r, shn_yaml_node node, const shn_map_labels *l)
 static void read_marks(reader *r, shn_yaml_node node, const char *key, shn_map_labels *l)
 {
     const char *extension = read_word(r, node, key);
+    if (extension && l->marks != SHN_MARKS_NONE) r->st = shn_yaml_fail(r->y, node, r->err, "a label group is exactly one of rhythms and beats; make two");
     l->marks = *key == 'r' ? SHN_MARKS_RHYTHMS : SHN_MARKS_BEATS;
     if (extension && r->map->annotations && strcmp(extension, r->map->annotations) != 0)
         r->st = shn_yaml_fail(r->y, node, r->err, "'%s: %s': annotations are read from one file, which is '%s' already", key, extension, r->map->annotations);

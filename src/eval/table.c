@@ -86,7 +86,7 @@ static void put_findings(FILE *f, json_t *doc)
     json_t *l;
     fputc('\n', f);
     table_put_name(f, "finding", NAME_COLUMNS);
-    fputs("  pos  known  auroc  [95 % interval]   auprc   sens   spec    ppv\n", f);
+    fputs("  pos  known  auroc  [95 % interval]   auprc   sens   spec    ppv   top1   top5\n", f);
     json_array_foreach(json_object_get(doc, "per_label"), i, l) {
         char name[256];
         if (json_integer_value(json_object_get(l, "n_pos")) == 0) continue;         /* nothing to say; the JSON has them */
@@ -97,8 +97,8 @@ static void put_findings(FILE *f, json_t *doc)
         if (json_is_number(json_object_get(l, "auroc_low")))
             fprintf(f, "  [%5.3f, %5.3f]", json_number_value(json_object_get(l, "auroc_low")), json_number_value(json_object_get(l, "auroc_high")));
         else fprintf(f, "  %14s", "");
-        static const char *const keys[] = { "auprc", "sensitivity", "specificity", "ppv" };
-        for (int c = 0; c < 4; c++) table_put(f, json_object_get(l, keys[c]), " %6.3f");
+        static const char *const keys[] = { "auprc", "sensitivity", "specificity", "ppv", "top1", "top5" };
+        for (int c = 0; c < 6; c++) table_put(f, json_object_get(l, keys[c]), " %6.3f");
         fputc('\n', f);
     }
 }

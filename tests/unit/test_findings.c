@@ -40,6 +40,24 @@ static void test_every_finding_is_whole(void **state)
     }
 }
 
+/** Cohorts and models name findings by id: every id that a release had is still there. */
+static void test_ids_are_frozen(void **state)
+{
+    (void)state;
+    shn_error err = { 0 };
+    uint8_t  *bytes;
+    size_t    size, n = 0;
+    char     *save = NULL;
+    assert_ok(shn_file_read(SHN_TESTS_DIR "/golden/finding_ids.txt", 1 << 20, &bytes, &size, &err));
+    for (char *line = strtok_r((char *)bytes, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+        if (*line == '#') continue;
+        if (shn_registry_find(reg, line) < 0) fail_msg("'%s' is gone", line);
+        n++;
+    }
+    assert_int_equal(n, shn_registry_size(reg));            /* a new one is entered there with its release */
+    free(bytes);
+}
+
 /** The text form name+criterion needs both, and two findings with one criterion could not be told apart by it. */
 static void test_every_finding_has_a_criterion_in_both_languages(void **state)
 {
@@ -631,6 +649,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_finding_is_whole),
+        cmocka_unit_test(test_ids_are_frozen),
         cmocka_unit_test(test_every_finding_has_a_criterion_in_both_languages),
         cmocka_unit_test(test_texts_of_a_finding),
         cmocka_unit_test(test_parents_exist_and_make_no_circle),
