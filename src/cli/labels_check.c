@@ -134,6 +134,14 @@ static const struct { const char *folder, *preset; } sets[] = {
     { "ptbxl", "ptbxl" }, { "cinc2021", "cinc2021" }, { "ludb", "ludb" }, { "brugada_huca", "brugada" }, { "code15", "code15" }, { "mitdb", "mitdb" },
     { "formats", "files" },
 };
+/* Tables of labels and of codes without a preset: one column of them, or a column for each (columns 1). */
+static const struct { const char *file, *column; int columns; shn_coding coding; } tables[] = {
+    { "formats/mat/code15_labels.csv", "1dAVb,RBBB,LBBB,SB,ST,AF,normal_ecg", 1, SHN_CODE_CODE15 },
+    { "formats/mat/cpsc2018_labels.csv", "labels", 0, SHN_CODE_CINC },
+    { "vocab/ptbxl_scp_statements.csv", "", 0, SHN_CODE_SCP },
+    { "vocab/cinc2021_dx_mapping_scored.csv", "SNOMEDCTCode", 0, SHN_CODE_SNOMED },
+    { "vocab/cinc2021_dx_mapping_unscored.csv", "SNOMEDCTCode", 0, SHN_CODE_SNOMED },
+};
 /* Labels that stand for no finding and are not meant to. */
 static const struct { const char *source, *label, *why; } no_finding[] = {
     { "mitdb", "N", "a normal beat" }, { "mitdb", "Q", "a beat that the source could not classify" }, { "mitdb", "?", "a beat of a detector's learning phase" },
@@ -166,9 +174,10 @@ static void print_set(json_t *set)
 {
     size_t  i;
     json_t *c;
-    printf("%-14s %6lld records %7lld labels, %3zu words with a finding, %zu without\n", json_string_value(json_object_get(set, "set")),
+    const int by_finding = json_is_null(json_object_get(json_array_get(json_object_get(set, "mapped"), 0), "label"));
+    printf("%-40s %6lld records %7lld labels, %3zu %s, %zu without\n", json_string_value(json_object_get(set, "set")),
            (long long)json_integer_value(json_object_get(set, "n_records")), (long long)json_integer_value(json_object_get(set, "n_labels")),
-           json_array_size(json_object_get(set, "mapped")), json_array_size(json_object_get(set, "unmapped")));
+           json_array_size(json_object_get(set, "mapped")), by_finding ? "findings" : "words with a finding", json_array_size(json_object_get(set, "unmapped")));
     json_array_foreach(json_object_get(set, "unmapped"), i, c) {
         const char *why = json_string_value(json_object_get(c, "why"));
         printf("    %8lld  %s: '%s' %s%s\n", (long long)json_integer_value(json_object_get(c, "n")), json_string_value(json_object_get(c, "source")),
@@ -176,10 +185,50 @@ static void print_set(json_t *set)
     }
 }
 
+static shn_status survey_table(const labels_request *r, const char *path, size_t t, json_t *list, size_t *n_unexplained, shn_error *err)
+{
+    labels_request with = *r;
+    shn_csv       *csv;
+    shn_status     st = shn_csv_read(path, ',', &csv, err);
+    if (st != SHN_OK) return st;
+    with.coding = (int)tables[t].coding;
+    with.column = tables[t].columns ? NULL : tables[t].column;
+    with.columns = tables[t].columns ? tables[t].column : NULL;
+    json_t *known = json_object(), *unknown = json_object(), *mapped = json_array(), *unmapped = json_array(), *n;
+    st = known && unknown ? tables[t].columns ? count_columns(&with, csv, known, unknown, err) : count_column(&with, csv, known, unknown, err)
+                          : shn_fail_nomem(err, "labels.check");
+    if (st == SHN_OK) {
+        json_int_t  n_labels = 0;
+        const char *label;
+        json_object_foreach(known, label, n) {
+            n_labels += json_integer_value(n);
+            json_array_append_new(mapped, json_pack("{s:s, s:n, s:O, s:s}", "source", tables[t].file, "label", "n", n, "finding", label));
+        }
+        json_object_foreach(unknown, label, n) {
+            n_labels += json_integer_value(n);
+            json_array_append_new(unmapped, json_pack("{s:s, s:s, s:O, s:n}", "source", tables[t].file, "label", label, "n", n, "why"));
+        }
+        *n_unexplained += json_object_size(unknown);
+        json_array_append_new(list, json_pack("{s:s, s:I, s:I, s:O, s:O}", "set", tables[t].file, "n_records", (json_int_t)shn_csv_rows(csv), "n_labels", n_labels, "mapped",
+                                              mapped, "unmapped", unmapped));
+    } else shn_error_prefix(err, "%s", path);
+    json_decref(known);
+    json_decref(unknown);
+    json_decref(mapped);
+    json_decref(unmapped);
+    shn_csv_free(csv);
+    return st;
+}
+
 /** Appends what each set that is there says; SHN_IO where none is. */
 static shn_status survey_sets(const labels_request *r, json_t *list, size_t *n_unexplained, shn_error *err)
 {
     char folder[SHN_PATH_MAX];
+    for (size_t t = 0; t < sizeof tables / sizeof *tables; t++) {
+        shn_status st = shn_path_join(folder, r->data, tables[t].file, err);
+        if (st == SHN_OK && shn_path_exists(folder)) st = survey_table(r, folder, t, list, n_unexplained, err);
+        if (st != SHN_OK) return st;
+    }
     for (size_t i = 0; i < sizeof sets / sizeof *sets; i++) {
         shn_label_survey s;
         shn_status       st = shn_path_join(folder, r->data, sets[i].folder, err);

@@ -44,8 +44,9 @@ expect 1 'none of the data sets' "$program" labels check --data "$work"
 data=${SHINDEN_DATA:-../shared/data}
 if [ -d "$data/mitdb" ]; then
     expect 0 "52472  mitdb: 'N' stands for no finding: a normal beat" "$program" labels check --data "$data"
-    expect 0 'ptbxl            1510 records    4191 labels,  66 words with a finding, 0 without' "$program" labels check --data "$data"
+    expect 0 'ptbxl                                      1510 records    4191 labels,  66 words with a finding, 0 without' "$program" labels check --data "$data"
     expect 0 '3  first_degree_av_block' "$program" labels check --table "$data/formats/mat/code15_labels.csv" --columns 1dAVb,RBBB,LBBB,SB,ST,AF --coding code15
+    expect 0 'vocab/ptbxl_scp_statements.csv               71 records      71 labels,  71 findings, 0 without' "$program" labels check --data "$data"
     mkdir -p "$work/sets/ludb" && sed 's/Sinus rhythm/Sinus rhytm/g' "$data/ludb/labels.csv" > "$work/sets/ludb/labels.csv"
     expect 1 "ludb: 'Rhythm: Sinus rhytm' is not known to the registry" "$program" labels check --data "$work/sets"
 else
