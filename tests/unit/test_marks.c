@@ -239,6 +239,45 @@ static void test_one_patient_and_a_missing_file(void **state)
     shn_plan_free(p);
 }
 
+/** The survey counts what the plan reads, and every allocation of both may fail. */
+static void test_survey(void **state)
+{
+    (void)state;
+    shn_error        err = { 0 };
+    shn_label_survey s;
+    char             from[4300], to[400];
+    const char      *data = test_data(), *folder = test_folder();
+    for (const char *const *e = (const char *const[]){ "hea", "dat", "atr", NULL }; *e; e++) {
+        snprintf(from, sizeof from, "%s/mitdb/100.%s", data, *e);
+        snprintf(to, sizeof to, "%s/100.%s", folder, *e);
+        copy(from, to, "201");
+    }
+    const shn_collection c = { .preset = "mitdb", .folder = folder };
+    assert_ok(shn_import_labels(&c, shn_registry_builtin(), &s, &err));
+    assert_int_equal(s.n_records, 1);
+    static const shn_label_count expected[] = {             /* tests/golden/wfdb_annotations.txt, mitdb/100 */
+        { "mitdb", "A", "atrial_premature_complex", 33 }, { "mitdb", "N", "", 2239 }, { "mitdb", "N", "sinus_rhythm", 1 }, { "mitdb", "V", "ventricular_premature_complex", 1 },
+    };
+    assert_int_equal(s.n, 4);
+    for (size_t i = 0; i < 4; i++) {
+        assert_string_equal(s.items[i].label, expected[i].label);
+        assert_string_equal(s.items[i].finding, expected[i].finding);
+        assert_int_equal(s.items[i].n, expected[i].n);
+    }
+    assert_int_equal(s.n_labels, 33 + 2239 + 1 + 1);
+    shn_label_survey_free(&s);
+    long n = 1;
+    for (shn_status st = SHN_NOMEM; st != SHN_OK; n++) {
+        shn_alloc_fail_after(n);
+        st = shn_import_labels(&c, shn_registry_builtin(), &s, &err);
+        shn_alloc_fail_after(0);
+        assert_true(st == SHN_OK || st == SHN_NOMEM);
+        if (st == SHN_OK) assert_int_equal(s.n, 4);         /* never a part of it */
+        shn_label_survey_free(&s);
+    }
+    assert_true(n > 50);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -246,6 +285,7 @@ int main(void)
         cmocka_unit_test(test_beats),
         cmocka_unit_test(test_mitdb_windows),
         cmocka_unit_test(test_one_patient_and_a_missing_file),
+        cmocka_unit_test(test_survey),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
