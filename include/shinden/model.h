@@ -107,6 +107,8 @@ int shn_model_find(const shn_model *m, const char *finding_id);
 SHN_NODISCARD shn_status shn_model_class_embeddings(const shn_model *m, float *out, shn_error *err);
 /** Unit embeddings of the training sets' texts, out [n_sets][E]. Text models with a pair loss only. */
 SHN_NODISCARD shn_status shn_model_set_embeddings(const shn_model *m, float *out, shn_error *err);
+/** out [E] = unit(projection . centred v) of one raw text vector v [D]. */
+SHN_NODISCARD shn_status shn_model_project(const shn_model *m, const float *v, float *out, shn_error *err);
 /** Centred unit vector of a raw text vector: out [D] = unit(v/|v| - mean). out may be v. */
 void shn_text_centre(const float *v, const float *mean, size_t D, float *out);
 

@@ -14,7 +14,7 @@
 enum { BATCH = 64 };
 
 typedef struct arguments {
-    const char      *model, *cohort, *home, *csv, *html;
+    const char      *model, *cohort, *home, *csv, *subgroups_csv, *html;
     shn_eval_options eval;
     int              json;
 } arguments;
@@ -22,13 +22,18 @@ typedef struct arguments {
 static void help(void)
 {
     puts("usage: shinden eval MODEL COHORT.h5 --split NAME|all [--readout NAME] [--json] [--csv FILE] [--html FILE]\n"
-         "                    [--bootstrap N] [--seed N] [--threads N] [--no-controls]\n\n"
+         "                    [--findings LIST] [--subgroups] [--subgroups-csv FILE] [--supersets] [--home COHORT] [--bootstrap N] [--seed N] [--threads N]\n"
+         "                    [--no-controls]\n\n"
          "  All metrics of docs/metrics.md with 95 % intervals by patient bootstrap, and the controls beside them. What was fitted on the\n"
          "  same records (read-out, thresholds, calibration) is cross-fitted, and the output says so.\n\n"
          "  --split NAME     a split of the cohort; all: every record\n"
          "  --readout NAME   class, class-prior, marginal (logit for bce); without it the one that was best on validation data\n"
          "  --home COHORT    the cohort the model was trained on: COHORT.h5 is another institution's. Labels of both are closed upward and compared at\n"
          "                   the lowest shared finding or parent; thresholds come from the home cohort's val\n"
+         "  --findings LIST  ask about these only, the others are no candidates: ids, @rhythm (PTB-XL's 12 rhythm statements), @mitdb, @ and a coding (@code15)\n"
+         "  --subgroups      every metric by age band, sex and source, with intervals;  --subgroups-csv FILE  one line per group and metric\n"
+         "  --supersets      supersets of the findings by their own text and by the best finding below them;  --vectors FILE  where\n"
+         "                   the model was trained with text vectors of a file\n"
          "  --json           the whole result (docs/json.md) instead of the table\n"
          "  --csv FILE       one line per finding;  --html FILE  a page\n"
          "  --bootstrap N    resamples, 1000; 0: no intervals\n"
@@ -45,6 +50,8 @@ static int parse(int argc, char **argv, arguments *a)
         { "csv", required_argument, NULL, 'c' },       { "html", required_argument, NULL, 'p' },    { "bootstrap", required_argument, NULL, 'b' },
         { "seed", required_argument, NULL, 'e' },      { "threads", required_argument, NULL, 't' }, { "no-controls", no_argument, NULL, 'n' },
         { "permute-labels", required_argument, NULL, 'P' }, { "home", required_argument, NULL, 'H' },
+        { "findings", required_argument, NULL, 'f' },  { "subgroups", no_argument, NULL, 'g' },     { "subgroups-csv", required_argument, NULL, 'G' },
+        { "supersets", no_argument, NULL, 'u' },       { "vectors", required_argument, NULL, 'x' },
         { "help", no_argument, NULL, 'h' },            { NULL, 0, NULL, 0 },
     };
     uint64_t v;
@@ -72,6 +79,11 @@ static int parse(int argc, char **argv, arguments *a)
             a->eval.n_threads = (unsigned)v;
             break;
         case 'H': a->home = optarg; break;
+        case 'f': a->eval.findings = optarg; break;
+        case 'G': a->subgroups_csv = optarg; a->eval.subgroups = 1; break;
+        case 'g': a->eval.subgroups = 1; break;
+        case 'u': a->eval.supersets = 1; break;
+        case 'x': a->eval.vectors = optarg; break;
         case 'n': a->eval.controls = 0; break;
         case 'P':
             if (!cli_count("eval", "--permute-labels", optarg, 1, UINT64_MAX / 4, &a->eval.permute_labels)) return 1 + CLI_USAGE;
@@ -103,6 +115,12 @@ static shn_status write_files(const arguments *a, const char *json, shn_error *e
     if (a->csv) {
         st = shn_eval_csv(json, &text, err);
         if (st == SHN_OK) st = shn_file_write(a->csv, text, strlen(text), err);
+        free(text);
+        text = NULL;
+    }
+    if (st == SHN_OK && a->subgroups_csv) {
+        st = shn_eval_subgroups_csv(json, &text, err);
+        if (st == SHN_OK) st = shn_file_write(a->subgroups_csv, text, strlen(text), err);
         free(text);
         text = NULL;
     }

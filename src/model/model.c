@@ -216,3 +216,14 @@ shn_status shn_model_set_embeddings(const shn_model *m, float *out, shn_error *e
     free(centred);
     return SHN_OK;
 }
+
+shn_status shn_model_project(const shn_model *m, const float *v, float *out, shn_error *err)
+{
+    if (m->D == 0) return shn_fail(err, SHN_MISMATCH, SHN_REASON_MODEL_MISMATCH, "model", "a '%s' model has no text side", m->loss);
+    float *one = shn_alloc(m->D, sizeof *one);
+    if (!one) return shn_fail_nomem(err, "model");
+    shn_text_centre(v, m->text_mean, m->D, one);
+    project(m, one, out);
+    free(one);
+    return SHN_OK;
+}
