@@ -159,8 +159,8 @@ static int add_finding(const uint32_t *ranked, size_t n, const double *weight, d
             if (x >= fp) break;
             roc[g_roc] += times * (tp_before + (tp - tp_before) * (x - fp_before) / (fp - fp_before)) / P;
         }
-        for (; g_pr < CURVES_GRID && tp >= (double)g_pr / (CURVES_GRID - 1) * P - 1e-9 * P; g_pr++)
-            if (tp + fp > 0) pr[g_pr] += times * tp / (tp + fp);
+        for (; tp > 0 && g_pr < CURVES_GRID && tp >= (double)g_pr / (CURVES_GRID - 1) * P - 1e-9 * P; g_pr++)
+            pr[g_pr] += times * tp / (tp + fp);
         tp_before = tp;
         fp_before = fp;
     }

@@ -14,7 +14,7 @@ typedef struct curves_point { double x, y, low, high; } curves_point;   /* y NaN
 typedef struct curves {
     size_t n_findings;                      /* that ROC and precision-recall are a mean over: a positive and a negative here, 10 positives in training (all, where none has) */
     curves_point roc[CURVES_GRID];          /* true positive rate at a false positive rate of x, straight lines between operating points */
-    curves_point pr[CURVES_GRID];           /* precision at the highest threshold whose recall is at least x */
+    curves_point pr[CURVES_GRID];           /* precision at the highest threshold whose recall is at least x, and above 0 */
     curves_point reliability[CURVES_BINS];  /* x: mean calibrated probability of the bin's known entries (0: empty); y: their share of positives */
     double       share[CURVES_BINS];        /* of the known entries that fall into the bin */
     size_t n_top;                           /* min(K, CURVES_TOP) */

@@ -10,7 +10,7 @@
 #include "report/chart.h"
 
 enum { SERIES_MAX = 32, COLUMNS = 3 };
-static const double wide = 430, high = 380, forest_wide = 1000, small_wide = 300, small_high = 230;
+static const double wide = 430, high = 380, forest_wide = 1080, small_wide = 300, small_high = 230;
 
 void xp_figures_free(xp_figures *f)
 {
@@ -296,7 +296,7 @@ static shn_status draw_sweep(const json_t *doc, const json_t *sweep, xp_figures 
     }
     const shn_series loss = { .x = v, .y = v + n, .low = v + 2 * n, .high = v + 3 * n, .n = n, .mark = SHN_MARK_POINTS };
     const shn_series score = { .x = v, .y = v + 4 * n, .low = v + 5 * n, .high = v + 6 * n, .n = n, .mark = SHN_MARK_POINTS, .colour = 1 };
-    const shn_chart left = { .title = word(sweep, "base"), .note = "training loss of the last epoch, mean and range of the runs", .x_label = word(sweep, "key"), .y_label = "loss", .x_low = NAN,
+    const shn_chart left = { .title = word(sweep, "base"), .note = "training loss, last epoch: mean and range of the runs", .x_label = word(sweep, "key"), .y_label = "loss", .x_low = NAN,
                              .x_high = NAN, .y_low = NAN, .y_high = NAN, .x_log = positive, .series = &loss, .n_series = 1 };
     const shn_chart right = { .title = metric, .note = "mean over seeds, 95 % interval over patients and seeds", .x_label = word(sweep, "key"), .y_label = metric, .x_low = NAN, .x_high = NAN,
                               .y_low = NAN, .y_high = NAN, .x_log = positive, .series = &score, .n_series = 1 };

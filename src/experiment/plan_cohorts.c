@@ -41,7 +41,7 @@ static shn_status read_folds(const xp_reader *r, shn_yaml_node node, xp_cohort *
 
 static shn_status read_cohort(const xp_reader *r, shn_yaml_node node, const char *name, xp_cohort *c)
 {
-    static const char *const keys[] = { "file", "import", "fs", "seconds", "windows", "allow_upsampling", "allow_missing_leads", "cross_validate", "pool", NULL };
+    static const char *const keys[] = { "file", "import", "fs", "seconds", "windows", "allow_upsampling", "allow_missing_leads", "simulated", "cross_validate", "pool", NULL };
     c->name = name;
     shn_import_defaults(&c->import);
     c->import.n_threads = 0;
@@ -56,6 +56,7 @@ static shn_status read_cohort(const xp_reader *r, shn_yaml_node node, const char
     if (st == SHN_OK && seconds) st = xp_number_of(r, seconds, 0.1, 86400, &c->import.seconds);
     c->import.windows_all = strcmp(xp_text_of(r, xp_find(r, node, "windows")), "all") == 0;
     c->import.signal.allow_upsampling = strcmp(xp_text_of(r, xp_find(r, node, "allow_upsampling")), "1") == 0;
+    c->import.simulated = strcmp(xp_text_of(r, xp_find(r, node, "simulated")), "1") == 0;
     c->import.signal.allow_missing_leads = strcmp(xp_text_of(r, xp_find(r, node, "allow_missing_leads")), "1") == 0;
     return st;
 }

@@ -99,7 +99,7 @@ static shn_status read_plots(const xp_reader *r, shn_yaml_node plots, xp_table *
 }
 
 /** The supervised baseline stands in every table that it can be judged in. */
-static shn_status add_baseline(const xp_reader *r, shn_yaml_node baseline, xp_table *t)
+static shn_status add_baseline(const xp_reader *r, shn_yaml_node baseline, int drawn, xp_table *t)
 {
     xp_row     row;
     shn_status st = row_of(r, baseline, &row);
@@ -108,6 +108,7 @@ static shn_status add_baseline(const xp_reader *r, shn_yaml_node baseline, xp_ta
         if (t->rows[i].system == row.system) return SHN_OK;
     if (check_judged(&(xp_reader){ r->p, r->y, r->data, NULL }, baseline, &row, t->evaluation) != SHN_OK) return SHN_OK;
     if (r->p->systems[row.system].cohort != r->p->systems[t->rows[0].system].cohort || r->p->systems[t->rows[0].system].list < r->p->n_lists) return SHN_OK;
+    t->plotted[t->n_rows] = (uint8_t)drawn;
     t->rows[t->n_rows++] = row;
     return SHN_OK;
 }
@@ -118,7 +119,7 @@ static shn_status read_table(const xp_reader *r, shn_yaml_node node, xp_table *t
     shn_status st = xp_check_keys(r, node, keys);
     if (st != SHN_OK) return st;
     const shn_yaml_node title = xp_find(r, node, "title"), rows = xp_find(r, node, "rows"), metrics = xp_find(r, node, "metrics"), controls = xp_find(r, node, "controls");
-    const shn_yaml_node baseline = xp_find(r, shn_yaml_root(r->y), "baseline");
+    const shn_yaml_node baseline = xp_find(r, shn_yaml_root(r->y), "baseline"), plots = xp_find(r, node, "plots");
     const size_t n_rows = rows ? shn_yaml_size(r->y, rows) : 0;
     t->title = title ? xp_text_of(r, title) : t->name;
     t->n_metrics = metrics ? shn_yaml_size(r->y, metrics) : 0;
@@ -137,8 +138,8 @@ static shn_status read_table(const xp_reader *r, shn_yaml_node node, xp_table *t
             st = shn_yaml_fail(r->y, row, r->err, "table '%.60s': rows with findings left out and rows without them do not go together", t->name);
     }
     for (size_t i = 0; i < t->n_metrics && st == SHN_OK; i++) st = metric_of(r, shn_yaml_at(r->y, metrics, i), &t->metrics[i]);
-    if (st == SHN_OK) st = read_plots(r, xp_find(r, node, "plots"), t);
-    return st == SHN_OK && baseline ? add_baseline(r, baseline, t) : st;
+    if (st == SHN_OK) st = read_plots(r, plots, t);
+    return st == SHN_OK && baseline ? add_baseline(r, baseline, !plots, t) : st;
 }
 
 /** Where a claim is judged: on one evaluation, or as the drop from one to another. */

@@ -7,7 +7,7 @@
 #include "report/chart_parts.h"
 
 enum { SERIES_MAX = 16 };
-static const double names_px = 330, note_px = 70, head_px = 66, row_gap_px = 8, series_px = 9, least_px = 24;
+static const double names_px = 400, note_px = 70, head_px = 66, row_gap_px = 8, series_px = 9, least_px = 24;
 static const char ink[] = "#1a1a1a", soft[] = "#5b6068", faint[] = "#9aa0a8", grid[] = "#e4e6ea";
 
 static double row_height(const shn_forest *f) { return fmax(least_px, row_gap_px + series_px * (double)f->n_series); }
