@@ -19,6 +19,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/threads.h"
+#include "experiment/lists.h"
 #include "shinden/embed.h"
 #include "shinden/eval.h"
 #include "shinden/findings.h"
@@ -47,22 +48,49 @@ static shn_status open_folds(xp_cohort *c, const char *path, shn_error *err)
     return st;
 }
 
-static shn_status open_cohort(const char *folder, xp_cohort *c, const shn_watcher *watcher, shn_error *err)
+/** What an imported cohort was made from, to be kept in it: a config that was changed must not go on with the old file. */
+static shn_status describe_import(const xp_cohort *c, char *out, size_t size, shn_error *err)
 {
-    char path[SHN_PATH_MAX], name[300], cohorts[SHN_PATH_MAX];
-    if (c->file) {
-        const shn_status opened = shn_cohort_open(c->file, &c->open, err);
-        return opened == SHN_OK ? open_folds(c, c->file, err) : opened;
+    size_t used = (size_t)snprintf(out, size, "experiment: fs %g, seconds %g, windows_all %d, upsampling %d, missing leads %d, simulated %d", c->import.signal.fs_hz, c->import.seconds,
+                                   c->import.windows_all, c->import.signal.allow_upsampling, c->import.signal.allow_missing_leads, c->import.simulated);
+    for (size_t i = 0; i < c->n_collections && used < size; i++) {
+        const shn_collection *o = &c->collections[i];
+        used += (size_t)snprintf(out + used, size - used, "; %s %s", o->preset ? o->preset : o->map_path, o->folder ? o->folder : "");
     }
+    for (size_t i = 0; i < c->import.n_beside && used < size; i++) used += (size_t)snprintf(out + used, size - used, "; beside %s", c->import.beside[i]);
+    return used < size ? SHN_OK : shn_fail(err, SHN_RANGE, SHN_REASON_LIMIT, "experiment", "an import of more than %zu letters", size - 1);
+}
+
+/** Imports where there is no file yet; path: of the file. */
+static shn_status make_cohort(const char *folder, const xp_cohort *c, const shn_watcher *watcher, char path[SHN_PATH_MAX], shn_error *err)
+{
+    char name[300], cohorts[SHN_PATH_MAX], made_from[4096];
+    if (c->file) return shn_path_join(path, "", c->file, err);
     snprintf(name, sizeof name, "%.200s.h5", c->name);
     shn_status st = shn_path_join(cohorts, folder, "cohorts", err);
     if (st == SHN_OK) st = shn_dir_make(cohorts, err);
     if (st == SHN_OK) st = shn_path_join(path, cohorts, name, err);
-    if (st == SHN_OK && !shn_path_exists(path)) {
+    if (st == SHN_OK) st = describe_import(c, made_from, sizeof made_from, err);
+    if (st != SHN_OK) return st;
+    if (!shn_path_exists(path)) {
         shn_import_options o = c->import;
         o.watcher = *watcher;
-        st = shn_import(c->collections, c->n_collections, path, &o, NULL, err);
+        o.command = made_from;
+        return shn_import(c->collections, c->n_collections, path, &o, NULL, err);
     }
+    shn_cohort *there;
+    st = shn_cohort_open(path, &there, err);
+    if (st != SHN_OK) return st;
+    if (strcmp(shn_cohort_attribute(there, "command"), made_from) != 0)
+        st = shn_fail(err, SHN_MISMATCH, SHN_REASON_BAD_VALUE, "experiment", "%s was imported with other settings than the config has now; delete it or use another folder", path);
+    shn_cohort_close(there);
+    return st;
+}
+
+static shn_status open_cohort(const xp_plan *p, const char *folder, xp_cohort *c, const shn_watcher *watcher, shn_error *err)
+{
+    char       path[SHN_PATH_MAX];
+    shn_status st = make_cohort(folder, &p->cohorts[c->twin], watcher, path, err);
     if (st == SHN_OK) st = shn_cohort_open(path, &c->open, err);
     return st == SHN_OK ? open_folds(c, path, err) : st;
 }
@@ -177,13 +205,14 @@ shn_status xp_grid_open(xp_plan *p, const char *folder, const shn_watcher *watch
     if (!g->folder || !g->runs) return shn_fail_nomem(err, "experiment");
     shn_status st = SHN_OK;
     for (size_t i = 0; i < p->n_cohorts && st == SHN_OK; i++) {
-        st = open_cohort(folder, &p->cohorts[i], watcher, err);
+        st = open_cohort(p, folder, &p->cohorts[i], watcher, err);
         if (st != SHN_OK) shn_error_prefix(err, "cohort '%.60s'", p->cohorts[i].name);
     }
     for (size_t i = 0; i < p->n_texts && st == SHN_OK; i++) {
         if (p->texts[i].file) st = shn_vectors_read(p->texts[i].file, &p->texts[i].open, err);
         if (p->texts[i].builtin) st = shn_vectors_builtin(&p->texts[i].open, err);
     }
+    if (st == SHN_OK) st = xp_lists_settle(p, err);
     /* seed by seed: after the first round every system has a result, and what is stopped early is still a comparison */
     size_t n = 0;
     for (size_t seed = 0; seed < p->n_seeds; seed++)

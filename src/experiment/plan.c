@@ -85,6 +85,7 @@ void xp_plan_free(xp_plan *p)
         shn_cohort_close(p->cohorts[i].open);
         for (size_t k = 0; k < p->cohorts[i].n_folds; k++) shn_cohort_close(p->cohorts[i].fold[k]);
         free(p->cohorts[i].collections);
+        free(p->cohorts[i].beside);
     }
     for (size_t i = 0; i < p->n_texts; i++) shn_vectors_free(p->texts[i].open);
     for (size_t i = 0; i < p->n_tables; i++) {

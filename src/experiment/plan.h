@@ -24,6 +24,8 @@ typedef struct xp_cohort {
     shn_collection    *collections;
     size_t             n_collections;
     shn_import_options import;
+    const char       **beside;          /* [import.n_beside] */
+    size_t             twin;            /* another cohort whose file this one is, or its own index */
     size_t             n_folds;         /* 0; else cross-validation by patient inside the splits that `pool` names */
     const char        *pool;
     shn_cohort        *open;            /* set by grid.c */
@@ -33,8 +35,11 @@ typedef struct xp_cohort {
 /** file and builtin NULL: random vectors, `hash` wide, by the run's seed. proxy: "" or what it stands in for, printed beside every claim that rests on it. */
 typedef struct xp_text { const char *name, *file, *builtin, *proxy; size_t hash; shn_vectors *open; } xp_text;
 
-/** Groups of findings that training leaves out, one group a training; ids with a comma between, as the setting leave_out has them. */
-typedef struct xp_list { const char *name; const char **group; size_t n; } xp_list;
+/**
+ * Groups of findings that training leaves out, one group a training; ids with a comma between, as the setting leave_out has them. n_drawn above 0: groups are
+ * NULL until lists.c has drawn them from the opened cohort.
+ */
+typedef struct xp_list { const char *name; const char **group; size_t n, n_drawn, min_positives, cohort; const char *split; } xp_list;
 
 typedef struct xp_setting { const char *key, *value; } xp_setting;
 

@@ -41,7 +41,7 @@ static shn_status read_folds(const xp_reader *r, shn_yaml_node node, xp_cohort *
 
 static shn_status read_cohort(const xp_reader *r, shn_yaml_node node, const char *name, xp_cohort *c)
 {
-    static const char *const keys[] = { "file", "import", "fs", "seconds", "windows", "allow_upsampling", "allow_missing_leads", "simulated", "cross_validate", "pool", NULL };
+    static const char *const keys[] = { "file", "same_as", "import", "fs", "seconds", "windows", "allow_upsampling", "allow_missing_leads", "simulated", "beside", "cross_validate", "pool", NULL };
     c->name = name;
     shn_import_defaults(&c->import);
     c->import.n_threads = 0;
@@ -49,11 +49,24 @@ static shn_status read_cohort(const xp_reader *r, shn_yaml_node node, const char
     if (st == SHN_OK) st = read_folds(r, node, c);
     if (st != SHN_OK) return st;
     const shn_yaml_node file = xp_find(r, node, "file"), list = xp_find(r, node, "import"), fs = xp_find(r, node, "fs"), seconds = xp_find(r, node, "seconds");
-    if (!file == !list) return shn_yaml_fail(r->y, node, r->err, "a cohort needs either a file or an import");
+    const shn_yaml_node same = xp_find(r, node, "same_as");
+    c->twin = (size_t)(c - r->p->cohorts);
+    if (!!file + !!list + !!same != 1) return shn_yaml_fail(r->y, node, r->err, "a cohort needs one of file, import and same_as");
+    if (same) {
+        const size_t other = xp_index_of_cohort(r->p, xp_text_of(r, same));     /* knows the cohorts above this one */
+        if (other == r->p->n_cohorts) return shn_yaml_fail(r->y, same, r->err, "no cohort '%.60s' above", xp_text_of(r, same));
+        c->twin = r->p->cohorts[other].twin;
+        return SHN_OK;
+    }
     if (file) return xp_path_of(r, file, &c->file);
     st = read_collections(r, list, c);
     if (st == SHN_OK && fs) st = xp_number_of(r, fs, 10, 10000, &c->import.signal.fs_hz);
     if (st == SHN_OK && seconds) st = xp_number_of(r, seconds, 0.1, 86400, &c->import.seconds);
+    const shn_yaml_node beside = xp_find(r, node, "beside");
+    if (st == SHN_OK && beside) {
+        st = xp_words_of(r, beside, &c->beside, &c->import.n_beside);
+        c->import.beside = c->beside;
+    }
     c->import.windows_all = strcmp(xp_text_of(r, xp_find(r, node, "windows")), "all") == 0;
     c->import.signal.allow_upsampling = strcmp(xp_text_of(r, xp_find(r, node, "allow_upsampling")), "1") == 0;
     c->import.simulated = strcmp(xp_text_of(r, xp_find(r, node, "simulated")), "1") == 0;
@@ -121,6 +134,39 @@ static shn_status read_group(const xp_reader *r, shn_yaml_node node, const char 
     return *out ? SHN_OK : shn_fail_nomem(r->err, "experiment");
 }
 
+/** "{n: 20, groups: 4, min_positives: 5, cohort: NAME, split: val}": drawn when the cohort is open. */
+static shn_status read_rule(const xp_reader *r, shn_yaml_node node, xp_list *l)
+{
+    static const char *const keys[] = { "n", "groups", "min_positives", "cohort", "split", NULL };
+    const shn_yaml_node n = xp_find(r, node, "n"), groups = xp_find(r, node, "groups"), least = xp_find(r, node, "min_positives"), cohort = xp_find(r, node, "cohort");
+    const shn_yaml_node split = xp_find(r, node, "split");
+    shn_status st = xp_check_keys(r, node, keys);
+    if (st == SHN_OK && (!n || !groups)) st = shn_yaml_fail(r->y, node, r->err, "label list '%.60s' needs n (findings) and groups", l->name);
+    if (st == SHN_OK) st = xp_count_of(r, n, 1, XP_ENTRIES_MAX, &l->n_drawn);
+    if (st == SHN_OK) st = xp_count_of(r, groups, 1, XP_PARTS_MAX, &l->n);
+    l->min_positives = 1;
+    if (st == SHN_OK && least) st = xp_count_of(r, least, 1, 1e6, &l->min_positives);
+    l->cohort = cohort ? xp_index_of_cohort(r->p, xp_text_of(r, cohort)) : 0;
+    l->split = split ? xp_text_of(r, split) : "val";
+    if (st == SHN_OK && l->cohort == r->p->n_cohorts) st = shn_yaml_fail(r->y, cohort, r->err, "no cohort '%.60s'", xp_text_of(r, cohort));
+    if (st == SHN_OK && l->n_drawn < l->n) st = shn_yaml_fail(r->y, node, r->err, "label list '%.60s': %zu findings for %zu groups", l->name, l->n_drawn, l->n);
+    if (st == SHN_OK && !(l->group = shn_alloc(l->n, sizeof *l->group))) st = shn_fail_nomem(r->err, "experiment");
+    return st;
+}
+
+static shn_status read_list(const xp_reader *r, shn_yaml_node groups, xp_list *l)
+{
+    const size_t wanted = shn_yaml_size(r->y, groups);
+    shn_status   st = SHN_OK;
+    if (shn_yaml_kind_of(r->y, groups) == SHN_YAML_DICT) return read_rule(r, groups, l);
+    if (shn_yaml_kind_of(r->y, groups) != SHN_YAML_LIST || wanted == 0 || wanted > XP_PARTS_MAX)
+        return shn_yaml_fail(r->y, groups, r->err, "label list '%.60s' needs a list of 1 to %d groups, each a list of finding ids, or {n, groups}", l->name, XP_PARTS_MAX);
+    l->group = shn_alloc(wanted, sizeof *l->group);
+    if (!l->group) return shn_fail_nomem(r->err, "experiment");
+    for (; l->n < wanted && st == SHN_OK; l->n++) st = read_group(r, shn_yaml_at(r->y, groups, l->n), &l->group[l->n]);
+    return st;
+}
+
 static shn_status read_lists(const xp_reader *r)
 {
     shn_yaml_node node;
@@ -130,15 +176,9 @@ static shn_status read_lists(const xp_reader *r)
     r->p->lists = shn_alloc(n, sizeof *r->p->lists);
     if (!r->p->lists) return shn_fail_nomem(r->err, "experiment");
     for (; r->p->n_lists < n && st == SHN_OK; r->p->n_lists++) {
-        const shn_yaml_node groups = shn_yaml_at(r->y, node, r->p->n_lists);
         xp_list *l = &r->p->lists[r->p->n_lists];
-        const size_t wanted = shn_yaml_size(r->y, groups);
         l->name = shn_yaml_key(r->y, node, r->p->n_lists);
-        if (shn_yaml_kind_of(r->y, groups) != SHN_YAML_LIST || wanted == 0 || wanted > XP_PARTS_MAX)
-            return shn_yaml_fail(r->y, groups, r->err, "label list '%.60s' needs a list of 1 to %d groups, each a list of finding ids", l->name, XP_PARTS_MAX);
-        l->group = shn_alloc(wanted, sizeof *l->group);
-        if (!l->group) return shn_fail_nomem(r->err, "experiment");
-        for (; l->n < wanted && st == SHN_OK; l->n++) st = read_group(r, shn_yaml_at(r->y, groups, l->n), &l->group[l->n]);
+        st = read_list(r, shn_yaml_at(r->y, node, r->p->n_lists), l);
     }
     return st;
 }

@@ -168,7 +168,7 @@ shn_status xp_train_config(const xp_plan *p, const xp_system *s, uint64_t seed, 
     }
     snprintf(number, sizeof number, "%llu", (unsigned long long)seed);
     if (st == SHN_OK) st = shn_train_config_set(out, "seed", number, err);
-    if (st == SHN_OK && s->list < p->n_lists) st = shn_train_config_set(out, "leave_out", p->lists[s->list].group[part], err);
+    if (st == SHN_OK && s->list < p->n_lists && p->lists[s->list].group[part]) st = shn_train_config_set(out, "leave_out", p->lists[s->list].group[part], err);
     out->n_threads = 1;                 /* one thread a run: all cores are busy with runs, and the bits do not depend on the machine's cores */
     out->resume = 1;
     return st == SHN_OK ? shn_train_config_check(out, err) : st;

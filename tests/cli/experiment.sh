@@ -14,7 +14,7 @@ seeds: [1, 2]
 bootstrap: 200
 cohorts:
   sim: {import: [{map: sim/mapping.yaml, folder: sim}], fs: 100, simulated: 1}
-  folds: {import: [{map: sim/mapping.yaml, folder: sim}], fs: 100, simulated: 1, cross_validate: 2}
+  folds: {same_as: sim, cross_validate: 2}
 texts:
   hash: {hash: 16}
   lm: {builtin: e5-small, proxy: e5-small stands in}
@@ -82,6 +82,12 @@ cmp "$dir/whole/report/report.html" "$dir/killed/report/report.html" || fail "th
 sed -i 's/bce: {loss: bce}/bce: {loss: bce, wd: 0.02}/' "$dir/x.yaml"
 "$shinden" experiment "$dir/x.yaml" -o "$dir/whole" --plan --json >"$dir/out" 2>"$dir/err"
 grep -q '"n_finished": 8' "$dir/out" || fail "a changed system was taken as finished: $(cat "$dir/out")"
+
+# a changed import does not go on with the old cohort
+code=0
+sed 's/fs: 100, simulated/fs: 50, simulated/' "$dir/x.yaml" >"$dir/other.yaml"
+"$shinden" experiment "$dir/other.yaml" -o "$dir/whole" --plan >/dev/null 2>"$dir/err" || code=$?
+[ "$code" -eq 1 ] && grep -qF 'imported with other settings' "$dir/err" || fail "a cohort of another import was used: $(cat "$dir/err")"
 
 code=0
 sed 's/val: {split: val/val: {splits: val/' "$dir/x.yaml" >"$dir/bad.yaml"

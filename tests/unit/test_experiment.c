@@ -17,11 +17,13 @@ static const char good[] =
     "  a: {file: a.h5}\n"
     "  b: {import: [{preset: ptbxl, folder: \"${data}/ptbxl\"}], fs: 100}\n"
     "  f: {file: f.h5, cross_validate: 4, pool: train+val}\n"
+    "  g: {same_as: b, cross_validate: 2}\n"
     "texts:\n"
     "  h: {hash: 16}\n"
     "  lm: {file: lm.safetensors, proxy: small for large}\n"
     "label_lists:\n"
     "  left: [[x, y], [z]]\n"
+    "  drawn: {n: 6, groups: 3, min_positives: 5, cohort: b, split: val}\n"
     "train: {epochs: 7, text: h}\n"
     "systems:\n"
     "  one: {loss: bce, cohort: b, epochs: 9}\n"
@@ -106,6 +108,11 @@ static void test_plan_parts(void **state)
     assert_string_equal(p->texts[cv->text].proxy, "small for large");
     assert_string_equal(p->systems[1].base, "grid");
     assert_int_equal(p->systems[1].n_varied, 2);
+    assert_int_equal(p->cohorts[3].twin, 1);
+    assert_int_equal(p->cohorts[1].twin, 1);
+    assert_int_equal(p->lists[1].n, 3);
+    assert_null(p->lists[1].group[0]);                  /* not before its cohort is open */
+    assert_int_equal(p->lists[1].min_positives, 5);
     assert_int_equal(p->evaluations[3].home, 0);
     assert_int_equal(p->evaluations[3].min_positives, 5);
     assert_string_equal(p->evaluations[3].finding[1], "z");
@@ -145,7 +152,7 @@ static void test_refusals(void **state)
     refused("title: T", "titel: T", "no key 'titel'");
     refused("seeds: [3, 4, 5]", "seeds: [3, 4.5]", "whole number");
     refused("seeds: [3, 4, 5]", "seeds: []", "seeds");
-    refused("{file: a.h5}", "{}", "either a file or an import");
+    refused("{file: a.h5}", "{}", "one of file, import");
     refused("preset: ptbxl, ", "", "needs a preset or a map");
     refused("{hash: 16}", "{hash: 0}", "number from 1");
     refused("loss: bce", "loss: none", "no loss 'none'");
@@ -166,6 +173,11 @@ static void test_refusals(void **state)
     refused("cross_validate: 4", "cross_validate: 1", "from 2");
     refused("[[x, y], [z]]", "[]", "groups");
     refused("[[x, y], [z]]", "[x]", "list of 1");
+    refused("same_as: b", "same_as: z", "no cohort 'z' above");
+    refused("same_as: b", "same_as: h", "no cohort 'h' above");
+    refused("{n: 6, groups: 3,", "{groups: 3,", "needs n");
+    refused("{n: 6, groups: 3,", "{n: 2, groups: 3,", "2 findings for 3 groups");
+    refused("min_positives: 5, cohort: b, split", "min_positives: 5, cohort: q, split", "no cohort 'q'");
     refused("leave_out_groups: left", "leave_out_groups: right", "no label list 'right'");
     refused("cohort: b, leave_out_groups", "cohort: f, leave_out_groups", "do not go together");
     refused("evaluation: folds, rows: [cv]", "evaluation: home, rows: [cv]", "need the same cohort");
