@@ -161,12 +161,13 @@ shn_status xp_train_config(const xp_plan *p, const xp_system *s, uint64_t seed, 
         return shn_fail(err, SHN_RANGE, SHN_REASON_BAD_VALUE, "experiment", loss ? "no loss '%s'" : "the setting 'loss' is missing%s", loss ? loss : "");
     shn_train_defaults(which, c ? shn_cohort_n_samples(c) : 0, c ? shn_cohort_fs_hz(c) : 0, out);
     shn_status st = SHN_OK;
+    snprintf(number, sizeof number, "%llu", (unsigned long long)seed);
     for (size_t i = 0; i < s->n_settings && st == SHN_OK; i++) {
         const char *key = s->settings[i].key;
         if (strcmp(key, "cohort") == 0 || strcmp(key, "text") == 0 || strcmp(key, "seeds") == 0 || strcmp(key, "leave_out_groups") == 0) continue;
-        st = shn_train_config_set(out, key, s->settings[i].value, err);
+        const int by_seed = strncmp(key, "permute_", 8) == 0 && strcmp(s->settings[i].value, "seed") == 0;      /* another shuffle for each seed */
+        st = shn_train_config_set(out, key, by_seed ? number : s->settings[i].value, err);
     }
-    snprintf(number, sizeof number, "%llu", (unsigned long long)seed);
     if (st == SHN_OK) st = shn_train_config_set(out, "seed", number, err);
     if (st == SHN_OK && s->list < p->n_lists && p->lists[s->list].group[part]) st = shn_train_config_set(out, "leave_out", p->lists[s->list].group[part], err);
     out->n_threads = 1;                 /* one thread a run: all cores are busy with runs, and the bits do not depend on the machine's cores */

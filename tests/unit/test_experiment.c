@@ -1,10 +1,13 @@
 /** An experiment's config, the correction for several claims, and a whole small experiment on simulated records. */
 #include "harness.h"
 
+#include <libxml/parser.h>
 #include <math.h>
 
 #include "base/alloc.h"
+#include "data/cohort_writer.h"
 #include "eval/summary.h"
+#include "experiment/lists.h"
 #include "experiment/pages.h"
 #include "experiment/plan.h"
 #include "experiment/results.h"
@@ -216,6 +219,59 @@ static void test_no_memory(void **state)
     xp_plan_free(p);
 }
 
+/** A cohort with sinus rhythm everywhere and three other findings, of which 6, 4 and 1 of 12 val records are positive. */
+static const char *write_findings(void)
+{
+    static char       path[512];
+    static float      mv[100];
+    static const char *const ids[] = { "sinus_rhythm", "atrial_fibrillation", "st_depression", "sinus_tachycardia" }, *const sources[] = { "s" };
+    shn_error          err = { 0 };
+    shn_cohort_writer *w;
+    snprintf(path, sizeof path, "%s/c.h5", test_folder());
+    const shn_cohort_spec spec = { .path = path, .n_rows = 12, .n_samples = 100, .fs_hz = 100, .finding_ids = ids, .n_findings = 4, .source_names = sources, .n_sources = 1 };
+    assert_ok(shn_cohort_writer_new(&spec, &w, &err));
+    for (size_t i = 0; i < 12; i++) {
+        const uint8_t labels[4] = { 1, i < 4, i < 6, i < 1 }, known[4] = { 1, 1, 1, 1 };
+        char          id[16];
+        snprintf(id, sizeof id, "r%zu", i);
+        shn_cohort_row row = { .n_samples = 100, .labels = labels, .known = known, .id = id, .split = "val", .age = NAN };
+        for (size_t l = 0; l < SHN_LEADS; l++) row.lead_mv[l] = mv;
+        assert_ok(shn_cohort_writer_row(w, i, &row, &err));
+    }
+    assert_ok(shn_cohort_writer_finish(w, &err));
+    shn_cohort_writer_free(w);
+    return path;
+}
+
+/** Drawn by rule: no ubiquitous finding, none too rare, commonest first, dealt round. And ids that the cohort lacks are told before training. */
+static void test_lists(void **state)
+{
+    (void)state;
+    shn_error   err = { 0 };
+    xp_plan    *p;
+    char        yaml[1024];
+    const char *path = write_findings();
+    static const struct { const char *list; shn_status wanted; const char *says; } cases[] = {
+        { "{n: 5, groups: 2, min_positives: 2}", SHN_OK, NULL },
+        { "{n: 5, groups: 3, min_positives: 2}", SHN_RANGE, "2 findings have 2 positives" },
+        { "{n: 5, groups: 2, min_positives: 2, split: test}", SHN_RANGE, "test" },
+        { "[[atrial_fibrillation], [no_such_finding]]", SHN_RANGE, "no_such_finding" },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        snprintf(yaml, sizeof yaml, "version: 1\nseeds: [1]\ncohorts: {a: {file: %s}}\ntexts: {h: {hash: 8}}\nlabel_lists: {l: %s}\nsystems: {z: {loss: class-columns, text: h, "
+                                    "leave_out_groups: l}}\nevaluations: {val: {}}\n", path, cases[i].list);
+        assert_ok(parse(yaml, &p, &err));
+        assert_ok(shn_cohort_open(path, &p->cohorts[0].open, &err));
+        assert_status(xp_lists_settle(p, &err), cases[i].wanted);
+        if (cases[i].says) assert_non_null(strstr(err.text, cases[i].says));
+        else {
+            assert_string_equal(p->lists[0].group[0], "st_depression");
+            assert_string_equal(p->lists[0].group[1], "atrial_fibrillation");
+        }
+        xp_plan_free(p);
+    }
+}
+
 /** Holm 1979 by hand: 0.01, 0.04, 0.03, 0.005 of four. */
 static void test_holm(void **state)
 {
@@ -265,10 +321,51 @@ static void test_pages(void **state)
     json_decref(doc);
 }
 
+/** Figures hold what the document says, each a drawing of its own; rows without curves draw nothing. */
+static void test_figures(void **state)
+{
+    (void)state;
+    shn_error  err = { 0 };
+    xp_figures f;
+    json_t    *doc = json_loads("{\"title\": \"T\", \"tables\": [{\"name\": \"t\", \"title\": \"<T>\", \"metrics\": [\"top1\"], \"rows\": ["
+        "{\"row\": \"a&b\", \"system\": \"grid,lr=1\", \"metrics\": {\"top1\": {\"value\": 0.5, \"low\": 0.4, \"high\": 0.6}}, \"per_finding\": [{\"id\": \"x\", \"name_en\": \"X ray\", \"name_ja\": \"エックス\","
+        "\"n_pos\": 12, \"auroc\": 0.9, \"auroc_low\": 0.8, \"auroc_high\": 0.95}, {\"id\": \"y\", \"name_en\": \"never there\", \"n_pos\": 0, \"auroc\": null}], \"curves\": {\"roc\": [[0, 0, 0, 0.1], [1, 1, 1, 1]],"
+        "\"pr\": [[0, 1, 0.5, 1], [1, 0.2, 0.1, 0.3]], \"reliability\": [[0.1, 0.1, 0, 0.2], [0, null, null, null]], \"top\": [[1, 0.5, 0.4, 0.6]]}}, {\"row\": \"plain\", \"metrics\": {}}]}],"
+        "\"learning\": [{\"system\": \"s\", \"n_runs\": 2, \"epochs\": [[1, 3, 2, 4], [2, 1, 1, 1]]}], \"sweeps\": [{\"base\": \"grid\", \"key\": \"lr\", \"points\": [{\"x\": 1, \"system\": \"grid,lr=1\", \"loss\": 3,"
+        "\"low\": 2, \"high\": 4}, {\"x\": 2, \"system\": \"none\", \"loss\": 2, \"low\": 2, \"high\": 2}]}]}", 0, NULL);
+    static const char *const names[] = { "t-findings", "t-curves", "t-candidates", "t-reliability", "learning", "by-lr-grid" };
+    assert_non_null(doc);
+    assert_ok(xp_figures_draw(doc, &f, &err));
+    assert_int_equal(f.n, sizeof names / sizeof *names);
+    for (size_t i = 0; i < f.n; i++) {
+        assert_string_equal(f.list[i].name, names[i]);
+        xmlDoc *xml = xmlReadMemory(f.list[i].svg, (int)strlen(f.list[i].svg), "svg", NULL, XML_PARSE_NONET | XML_PARSE_NOERROR);
+        assert_non_null(xml);
+        xmlFreeDoc(xml);
+        assert_null(strstr(f.list[i].svg, "nan"));
+    }
+    assert_non_null(strstr(f.list[0].svg, "エックス"));
+    assert_null(strstr(f.list[0].svg, "never there"));              /* nothing to rank */
+    assert_non_null(strstr(f.list[1].svg, "a&amp;b"));
+    for (long n = 1;; n++) {
+        xp_figures again;
+        shn_alloc_fail_after(n);
+        const shn_status st = xp_figures_draw(doc, &again, &err);
+        shn_alloc_fail_after(0);
+        if (st == SHN_OK) {
+            xp_figures_free(&again);
+            break;
+        }
+        assert_int_equal(st, SHN_NOMEM);
+    }
+    xp_figures_free(&f);
+    json_decref(doc);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_plan), cmocka_unit_test(test_plan_parts), cmocka_unit_test(test_refusals), cmocka_unit_test(test_no_memory), cmocka_unit_test(test_holm), cmocka_unit_test(test_pages),
+        cmocka_unit_test(test_plan), cmocka_unit_test(test_plan_parts), cmocka_unit_test(test_refusals), cmocka_unit_test(test_no_memory), cmocka_unit_test(test_lists), cmocka_unit_test(test_holm), cmocka_unit_test(test_pages), cmocka_unit_test(test_figures),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
