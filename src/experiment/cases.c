@@ -13,7 +13,7 @@
 #include "shinden/findings.h"
 #include "shinden/plot.h"
 
-enum { NEAREST = 5, NAME_BYTES = 320, KINDS = 3 };
+enum { NEAREST = 5, NAME_BYTES = 320 };
 
 void xp_cases_free(xp_cases *c)
 {
@@ -27,7 +27,6 @@ void xp_cases_free(xp_cases *c)
 
 /* ---- which records ---- */
 
-typedef struct choice { size_t record; const char *kind; size_t urgent; } choice;       /* urgent: K, or the finding that was missed */
 typedef struct missed { size_t record, finding; float probability; } missed;
 
 static int by_probability(const void *a, const void *b)
@@ -38,7 +37,7 @@ static int by_probability(const void *a, const void *b)
 }
 
 /** The first `each` records, in file order, where a true specific finding is (hit 1) or is not (hit 0) among the first k. */
-static shn_status choose_by_rank(const judged *j, size_t k, int wanted, const char *kind, size_t each, choice *out, size_t *n, shn_error *err)
+static shn_status choose_by_rank(const judged *j, size_t k, int wanted, const char *kind, size_t each, xp_choice *out, size_t *n, shn_error *err)
 {
     const evalset   *s = &j->set;
     const shn_scored view = { j->decided.score, s->label, s->known, s->n, s->K };
@@ -47,7 +46,7 @@ static shn_status choose_by_rank(const judged *j, size_t k, int wanted, const ch
     shn_top_k_records(&view, k, j->specific, hit, NULL);
     for (size_t i = 0, found = 0; i < s->n && found < each; i++)
         if (hit[i] == wanted) {
-            out[(*n)++] = (choice){ i, kind, s->K };
+            out[(*n)++] = (xp_choice){ i, kind, s->K };
             found++;
         }
     free(hit);
@@ -55,7 +54,7 @@ static shn_status choose_by_rank(const judged *j, size_t k, int wanted, const ch
 }
 
 /** Urgent findings that are there and were not called; of a record with several the least probable. */
-static shn_status choose_urgent(const judged *j, size_t each, choice *out, size_t *n, shn_error *err)
+static shn_status choose_urgent(const judged *j, size_t each, xp_choice *out, size_t *n, shn_error *err)
 {
     const evalset *s = &j->set;
     missed *list = NULL;
@@ -75,11 +74,19 @@ static shn_status choose_urgent(const judged *j, size_t each, choice *out, size_
         int taken = 0;
         for (size_t o = 0; o < m; o++) taken |= list[o].record == list[m].record;
         if (taken) continue;
-        out[(*n)++] = (choice){ list[m].record, "worst urgent miss", list[m].finding };
+        out[(*n)++] = (xp_choice){ list[m].record, "worst urgent miss", list[m].finding };
         found++;
     }
     free(list);
     return SHN_OK;
+}
+
+shn_status xp_cases_choose(const judged *j, size_t each, xp_choice *out, size_t *n, shn_error *err)
+{
+    *n = 0;
+    shn_status st = choose_by_rank(j, 1, 1, "first hit", each, out, n, err);
+    if (st == SHN_OK) st = choose_by_rank(j, NEAREST, 0, "first miss", each, out, n, err);
+    return st == SHN_OK ? choose_urgent(j, each, out, n, err) : st;
 }
 
 /* ---- what is drawn ---- */
@@ -164,7 +171,7 @@ static shn_status draw(const judged *j, size_t record, const double *similarity,
     return st;
 }
 
-static shn_status add_case(const xp_grid *g, const judged *j, const choice *c, size_t number, const float *text, const char *row, xp_cases *cases, shn_error *err)
+static shn_status add_case(const xp_grid *g, const judged *j, const xp_choice *c, size_t number, const float *text, const char *row, xp_cases *cases, shn_error *err)
 {
     const shn_model *m = j->set.model;
     double          *similarity = shn_alloc(m->K, sizeof *similarity);
@@ -192,14 +199,12 @@ static shn_status draw_all(const xp_grid *g, const judged *j, const char *row, x
 {
     const shn_model *m = j->set.model;
     const size_t     each = g->plan->examples.each;
-    choice *chosen = shn_alloc(KINDS * each, sizeof *chosen);
+    xp_choice *chosen = shn_alloc(XP_CASE_KINDS * each, sizeof *chosen);
     float  *text = m->D ? shn_alloc(m->K * m->E, sizeof *text) : NULL;
     size_t  n = 0;
     shn_status st = chosen && (text || !m->D) ? SHN_OK : shn_fail_nomem(err, "experiment.cases");
     if (st == SHN_OK && m->D) st = shn_model_class_embeddings(m, text, err);
-    if (st == SHN_OK) st = choose_by_rank(j, 1, 1, "first hit", each, chosen, &n, err);
-    if (st == SHN_OK) st = choose_by_rank(j, NEAREST, 0, "first miss", each, chosen, &n, err);
-    if (st == SHN_OK) st = choose_urgent(j, each, chosen, &n, err);
+    if (st == SHN_OK) st = xp_cases_choose(j, each, chosen, &n, err);
     for (size_t i = 0, number = 0; i < n && st == SHN_OK; i++) {
         number = i && chosen[i].kind == chosen[i - 1].kind ? number + 1 : 1;
         st = add_case(g, j, &chosen[i], number, text, row, out, err);

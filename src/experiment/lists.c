@@ -75,17 +75,32 @@ static shn_status draw(xp_plan *p, xp_list *l, shn_error *err)
     return st;
 }
 
+static size_t column_of(const shn_cohort *c, const char *id, size_t n)
+{
+    size_t k = 0;
+    while (k < shn_cohort_n_findings(c) && (strncmp(shn_cohort_finding_id(c, k), id, n) != 0 || shn_cohort_finding_id(c, k)[n])) k++;
+    return k;
+}
+
 /** Every id of the group must be a finding of the cohort. */
 static shn_status check_group(const xp_system *s, const char *group, const shn_cohort *c, shn_error *err)
 {
     for (const char *p = group; *p;) {
         const size_t n = strcspn(p, ",");
-        size_t       k = 0;
-        while (k < shn_cohort_n_findings(c) && (strncmp(shn_cohort_finding_id(c, k), p, n) != 0 || shn_cohort_finding_id(c, k)[n])) k++;
-        if (k == shn_cohort_n_findings(c))
+        if (column_of(c, p, n) == shn_cohort_n_findings(c))
             return shn_fail(err, SHN_RANGE, SHN_REASON_BAD_VALUE, "experiment", "system '%.60s' leaves out '%.*s', which is no finding of %s", s->name, (int)(n < 80 ? n : 80), p, shn_cohort_path(c));
         p += n + (p[n] == ',');
     }
+    return SHN_OK;
+}
+
+/** A finding that an evaluation names may be absent from its cohort, but not unknown altogether: that is a slip of the pen. */
+static shn_status check_judged_findings(const xp_plan *p, const xp_evaluation *e, shn_error *err)
+{
+    const shn_cohort *c = p->cohorts[e->cohort].open;
+    for (size_t i = 0; i < e->n_findings; i++)
+        if (shn_registry_find(shn_registry_builtin(), e->finding[i]) < 0 && column_of(c, e->finding[i], strlen(e->finding[i])) == shn_cohort_n_findings(c))
+            return shn_fail(err, SHN_RANGE, SHN_REASON_BAD_VALUE, "experiment", "evaluation '%.60s' names '%.60s', which neither the registry nor %s knows", e->name, e->finding[i], shn_cohort_path(c));
     return SHN_OK;
 }
 
@@ -99,5 +114,6 @@ shn_status xp_lists_settle(xp_plan *p, shn_error *err)
         for (size_t g = 0; s->list < p->n_lists && g < p->lists[s->list].n && st == SHN_OK; g++)
             st = check_group(s, p->lists[s->list].group[g], p->cohorts[s->cohort].open, err);
     }
+    for (size_t i = 0; i < p->n_evaluations && st == SHN_OK; i++) st = check_judged_findings(p, &p->evaluations[i], err);
     return st;
 }

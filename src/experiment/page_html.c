@@ -181,6 +181,41 @@ static void write_figures(shn_html *page, const xp_figures *figures, const char 
     }
 }
 
+static void share_cell(shn_html *page, double v)
+{
+    if (isnan(v)) shn_html_raw(page, "<td>–</td>");
+    else shn_html_printf(page, "<td class=\"n\">%.3f</td>", v);
+}
+
+/** Every finding of every drawn row, folded away: what the first paper calls accuracy per label is top-1 and top-5 here. */
+static void write_findings(shn_html *page, const json_t *t)
+{
+    size_t  i, k;
+    json_t *row, *one;
+    json_array_foreach(json_object_get(t, "rows"), i, row) {
+        if (json_array_size(json_object_get(row, "per_finding")) == 0) continue;
+        shn_html_raw(page, "<details><summary>Each finding: ");
+        shn_html_text(page, xp_page_word(row, "row"));
+        shn_html_raw(page, "</summary><table><tr><th>finding</th><th lang=\"ja\">所見</th><th>positives</th><th>known</th><th>in training</th><th>AUROC</th><th>95 % interval</th><th>AUPRC</th>"
+                           "<th>top-1</th><th>top-5</th></tr>");
+        json_array_foreach(json_object_get(row, "per_finding"), k, one) {
+            if (!(xp_page_number(one, "n_pos") > 0)) continue;
+            shn_html_raw(page, "<tr>");
+            td(page, xp_page_word(one, "name_en"));
+            td(page, xp_page_word(one, "name_ja"));
+            shn_html_printf(page, "<td>%.0f</td><td>%.0f</td><td>%.0f</td>", xp_page_number(one, "n_pos"), xp_page_number(one, "n_known"), xp_page_number(one, "n_pos_train"));
+            share_cell(page, xp_page_number(one, "auroc"));
+            if (isnan(xp_page_number(one, "auroc_low"))) shn_html_raw(page, "<td>–</td>");
+            else shn_html_printf(page, "<td class=\"n\">%.3f to %.3f</td>", xp_page_number(one, "auroc_low"), xp_page_number(one, "auroc_high"));
+            share_cell(page, xp_page_number(one, "auprc"));
+            share_cell(page, xp_page_number(one, "top1"));
+            share_cell(page, xp_page_number(one, "top5"));
+            shn_html_raw(page, "</tr>");
+        }
+        shn_html_raw(page, "</table></details>\n");
+    }
+}
+
 static void write_table(shn_html *page, const json_t *t, const xp_figures *figures)
 {
     size_t  i, m;
@@ -213,6 +248,7 @@ static void write_table(shn_html *page, const json_t *t, const xp_figures *figur
     }
     shn_html_raw(page, "</table></div>\n");
     write_figures(page, figures, xp_page_word(t, "name"));
+    write_findings(page, t);
 }
 
 /* ---- drift ---- */

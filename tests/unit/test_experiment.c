@@ -256,10 +256,11 @@ static void test_lists(void **state)
         { "{n: 5, groups: 3, min_positives: 2}", SHN_RANGE, "2 findings have 2 positives" },
         { "{n: 5, groups: 2, min_positives: 2, split: test}", SHN_RANGE, "test" },
         { "[[atrial_fibrillation], [no_such_finding]]", SHN_RANGE, "no_such_finding" },
+        { "[[atrial_fibrillation]]}\nevaluations: {val: {findings: [atrial_flutter, slip]}", SHN_RANGE, "names 'slip'" },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         snprintf(yaml, sizeof yaml, "version: 1\nseeds: [1]\ncohorts: {a: {file: %s}}\ntexts: {h: {hash: 8}}\nlabel_lists: {l: %s}\nsystems: {z: {loss: class-columns, text: h, "
-                                    "leave_out_groups: l}}\nevaluations: {val: {}}\n", path, cases[i].list);
+                                    "leave_out_groups: l}}\n%s", path, cases[i].list, strstr(cases[i].list, "evaluations") ? "" : "evaluations: {val: {}}\n");
         assert_ok(parse(yaml, &p, &err));
         assert_ok(shn_cohort_open(path, &p->cohorts[0].open, &err));
         assert_status(xp_lists_settle(p, &err), cases[i].wanted);

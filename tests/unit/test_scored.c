@@ -4,7 +4,9 @@
 #include <math.h>
 
 #include "base/alloc.h"
+#include "experiment/cases.h"
 #include "experiment/scored.h"
+#include "shinden/findings.h"
 
 /** A judgement of n records and the findings named; score = 10 record + column (plus base), labels where (record + column) is even. */
 typedef struct made { judged j; shn_model m; char *ids[8]; uint32_t n_pos[8], patient[8]; uint8_t label[64], known[64], specific[8]; float layer[10][64]; } made;
@@ -190,9 +192,46 @@ static void test_no_memory(void **state)
     free(t);
 }
 
+/** Six records, seven findings, the first ubiquitous. By hand: r0 hit, r1 its only true finding ranks sixth of the specific ones, r2 hit, r3 has nothing, r4 r5 miss urgent ones. */
+static void test_cases(void **state)
+{
+    (void)state;
+    enum { n = 6, K = 7 };
+    shn_error  err = { 0 };
+    static const char *const ids[K] = { "a", "b", "c", "d", "e", "f", "g" };
+    uint8_t    flags[K] = { SHN_FINDING_UBIQUITOUS, 0, 0, 0, 0, SHN_FINDING_URGENT, SHN_FINDING_URGENT };
+    static const int truth[n] = { 1, 6, 1, -1, 5, 6 };
+    made      *t = make(n, ids, K, 0, 5);
+    xp_choice  chosen[6];
+    size_t     n_chosen;
+    t->m.flags = flags;
+    memset(t->label, 0, sizeof t->label);
+    for (size_t i = 0; i < n; i++) {
+        for (size_t k = 0; k < K; k++) {
+            t->layer[0][i * K + k] = -(float)k;             /* the ubiquitous one first, then b, c, ... */
+            t->layer[1][i * K + k] = 0.5f - 0.05f * (float)k - 0.01f * (float)i;
+            t->layer[8][i * K + k] = 0;
+        }
+        t->label[i * K] = 1;
+        if (truth[i] >= 0) t->label[i * K + (size_t)truth[i]] = 1;
+    }
+    t->label[5 * K + 5] = 1;                                /* r5 misses f and g; g is less probable */
+    t->layer[8][1 * K + 6] = 1;                             /* r1's urgent finding was called, though it ranked low */
+    assert_ok(xp_cases_choose(&t->j, 2, chosen, &n_chosen, &err));
+    assert_int_equal(n_chosen, 5);
+    assert_true(chosen[0].record == 0 && strcmp(chosen[0].kind, "first hit") == 0);
+    assert_true(chosen[1].record == 2 && strcmp(chosen[1].kind, "first hit") == 0);
+    assert_true(chosen[2].record == 1 && strcmp(chosen[2].kind, "first miss") == 0);
+    assert_true(chosen[3].record == 5 && strcmp(chosen[3].kind, "worst urgent miss") == 0 && chosen[3].urgent == 6);
+    assert_true(chosen[4].record == 4 && chosen[4].urgent == 5);        /* r5 only once */
+    assert_ok(xp_cases_choose(&t->j, 1, chosen, &n_chosen, &err));
+    assert_int_equal(n_chosen, 3);
+    free(t);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_take), cmocka_unit_test(test_rows), cmocka_unit_test(test_columns), cmocka_unit_test(test_common), cmocka_unit_test(test_reorder),
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_take), cmocka_unit_test(test_rows), cmocka_unit_test(test_columns), cmocka_unit_test(test_common), cmocka_unit_test(test_reorder), cmocka_unit_test(test_cases),
                                         cmocka_unit_test(test_no_memory) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
