@@ -78,17 +78,17 @@ static shn_status collect(int measure, const shn_cohort *c, const uint32_t *rows
     return SHN_OK;
 }
 
-static drift_side side_of(const double *sorted, size_t n)
-{
-    if (n == 0) return (drift_side){ NAN, NAN, NAN, 0 };
-    return (drift_side){ quantile(sorted, n, 0.5), quantile(sorted, n, 0.25), quantile(sorted, n, 0.75), n };
-}
-
 static double mean_of(const double *v, size_t n)
 {
     double sum = 0;
     for (size_t i = 0; i < n; i++) sum += v[i] / (double)n;
     return sum;
+}
+
+static drift_side side_of(const double *sorted, size_t n)
+{
+    if (n == 0) return (drift_side){ NAN, NAN, NAN, NAN, 0 };
+    return (drift_side){ mean_of(sorted, n), quantile(sorted, n, 0.5), quantile(sorted, n, 0.25), quantile(sorted, n, 0.75), n };
 }
 
 static double squares_about(const double *v, size_t n, double mean)

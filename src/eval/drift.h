@@ -8,8 +8,8 @@
 #include "shinden/cohort.h"
 #include "shinden/embed.h"
 
-/** Median and quartiles of the records that have the value; NaN with none. */
-typedef struct drift_side { double median, low, high; size_t n; } drift_side;
+/** Mean, median and quartiles of the records that have the value; NaN with none. */
+typedef struct drift_side { double mean, median, low, high; size_t n; } drift_side;
 /** effect: (mean away - mean home) / pooled standard deviation; NaN where a side has fewer than two. */
 typedef struct drift_measure { const char *name, *unit; drift_side home, away; double effect; } drift_measure;
 

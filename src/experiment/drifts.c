@@ -33,7 +33,7 @@ static shn_status side_open(const shn_model *m, shn_engine *eng, const shn_cohor
 
 static json_t *side_json(const drift_side *s)
 {
-    return json_pack("{s:o, s:o, s:o, s:I}", "median", xp_short(s->median), "low", xp_short(s->low), "high", xp_short(s->high), "n", (json_int_t)s->n);
+    return json_pack("{s:o, s:o, s:o, s:o, s:I}", "mean", xp_short(s->mean), "median", xp_short(s->median), "low", xp_short(s->low), "high", xp_short(s->high), "n", (json_int_t)s->n);
 }
 
 static json_t *measures_json(const drift_measure *m)

@@ -156,8 +156,13 @@ shn_status xp_seeds_open(const xp_grid *g, const xp_row *row, size_t evaluation,
     }
     shn_status st = SHN_OK;
     for (size_t seed = 0; seed < n && st == SHN_OK; seed++) {
-        for (size_t part = 0; part < g->plan->systems[row->system].n_parts && st == SHN_OK; part++)
+        const xp_system *s = &g->plan->systems[row->system];
+        size_t           start[XP_PARTS_MAX];
+        for (size_t part = 0; part < s->n_parts && st == SHN_OK; part++) {
+            start[part] = out->s[seed].n;
             st = add_part(g, row, e, xp_grid_find(g, row->system, seed, part), what, watcher, &out->s[seed], err);
+        }
+        if (st == SHN_OK && g->plan->cohorts[s->cohort].n_folds) xp_scored_level(&out->s[seed], start, s->n_parts);
         if (st == SHN_OK && e->min_positives) st = drop_rare(&out->s[seed], e->min_positives, err);
     }
     if (st == SHN_OK) xp_seeds_refresh(out);

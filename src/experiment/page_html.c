@@ -253,14 +253,6 @@ static void write_table(shn_html *page, const json_t *t, const xp_figures *figur
 
 /* ---- drift ---- */
 
-static void three(shn_html *page, const json_t *side)
-{
-    if (isnan(xp_page_number(side, "median"))) shn_html_raw(page, "<td>not recorded</td>");
-    else
-        shn_html_printf(page, "<td class=\"n\">%.3g <span class=\"note\">[%.3g, %.3g] of %d</span></td>", xp_page_number(side, "median"), xp_page_number(side, "low"),
-                        xp_page_number(side, "high"), (int)xp_page_number(side, "n"));
-}
-
 static void write_drift(shn_html *page, const json_t *d)
 {
     size_t  i;
@@ -274,19 +266,20 @@ static void write_drift(shn_html *page, const json_t *d)
                     (int)xp_page_number(d, "n_home"), (int)xp_page_number(d, "n_away"), xp_page_number(d, "home_fs_hz"), xp_page_number(d, "away_fs_hz"),
                     xp_page_number(d, "embedding_distance"), xp_page_number(d, "embedding_auroc"));
     json_array_foreach(json_object_get(d, "measures"), i, m) {
-        shn_html_printf(page, "<tr><td>%s %s</td>", xp_page_word(m, "name"), xp_page_word(m, "unit"));
-        three(page, json_object_get(m, "home"));
-        three(page, json_object_get(m, "away"));
+        char home[96], away[96];
+        xp_page_side(m, "home", home);
+        xp_page_side(m, "away", away);
+        shn_html_printf(page, "<tr><td>%s %s</td><td class=\"n\">%s</td><td class=\"n\">%s</td>", xp_page_word(m, "name"), xp_page_word(m, "unit"), home, away);
         if (isnan(xp_page_number(m, "effect"))) shn_html_raw(page, "<td>–</td></tr>");
         else shn_html_printf(page, "<td class=\"n\">%+.2f</td></tr>", xp_page_number(m, "effect"));
     }
     shn_html_raw(page, "</table><details><summary>How often shared findings occur</summary><table><tr><th>finding</th><th>home, training</th><th>away</th><th>compared</th></tr>");
     json_array_foreach(json_object_get(d, "prevalence"), i, m) {
+        if (!xp_page_comparable(m)) continue;       /* known on a side only where it is present */
         shn_html_raw(page, "<tr>");
         td(page, xp_page_word(m, "name_en"));
         shn_html_printf(page, "<td class=\"n\">%.3f</td>", xp_page_number(m, "home"));
-        if (isnan(xp_page_number(m, "away"))) shn_html_raw(page, "<td>–</td>");
-        else shn_html_printf(page, "<td class=\"n\">%.3f <span class=\"note\">%d of %d</span></td>", xp_page_number(m, "away"), (int)xp_page_number(m, "n_pos"), (int)xp_page_number(m, "n_known"));
+        shn_html_printf(page, "<td class=\"n\">%.3f <span class=\"note\">%d of %d</span></td>", xp_page_number(m, "away"), (int)xp_page_number(m, "n_pos"), (int)xp_page_number(m, "n_known"));
         td(page, xp_page_word(m, "compared"));
         shn_html_raw(page, "</tr>");
     }

@@ -137,12 +137,6 @@ static void write_table(FILE *f, const json_t *t)
     }
 }
 
-static void three(FILE *f, const json_t *side)
-{
-    if (isnan(xp_page_number(side, "median"))) fputs("not recorded", f);
-    else fprintf(f, "%.3g [%.3g, %.3g] (%d)", xp_page_number(side, "median"), xp_page_number(side, "low"), xp_page_number(side, "high"), (int)xp_page_number(side, "n"));
-}
-
 static void write_drift(FILE *f, const json_t *d)
 {
     size_t  i;
@@ -152,21 +146,20 @@ static void write_drift(FILE *f, const json_t *d)
             (int)xp_page_number(d, "n_home"), xp_page_number(d, "home_fs_hz"), xp_page_word(d, "away"), xp_page_word(d, "away_split"), (int)xp_page_number(d, "n_away"),
             xp_page_number(d, "away_fs_hz"), xp_page_word(d, "home"), xp_page_word(d, "away"));
     json_array_foreach(json_object_get(d, "measures"), i, m) {
-        fprintf(f, "| %s %s | ", xp_page_word(m, "name"), xp_page_word(m, "unit"));
-        three(f, json_object_get(m, "home"));
-        fputs(" | ", f);
-        three(f, json_object_get(m, "away"));
+        char home[96], away[96];
+        xp_page_side(m, "home", home);
+        xp_page_side(m, "away", away);
+        fprintf(f, "| %s %s | %s | %s", xp_page_word(m, "name"), xp_page_word(m, "unit"), home, away);
         if (isnan(xp_page_number(m, "effect"))) fputs(" | - |\n", f);
         else fprintf(f, " | %+.2f |\n", xp_page_number(m, "effect"));
     }
     fprintf(f, "\nEmbeddings of %s: the means lie %.2f root-mean-square distances apart; the projection on their difference tells the hospitals apart with AUROC %.2f (0.5: not at all). Heart rate is not "
-               "measured.\n\n| finding | %s, training | %s | positives of known |\n| --- | --- | --- | --- |\n", xp_page_word(d, "row"), xp_page_number(d, "embedding_distance"),
+               "measured. Findings that are known on a side only where they are present are left out of the list.\n\n| finding | %s, training | %s | positives of known |\n| --- | --- | --- | --- |\n", xp_page_word(d, "row"), xp_page_number(d, "embedding_distance"),
             xp_page_number(d, "embedding_auroc"), xp_page_word(d, "home"), xp_page_word(d, "away"));
     json_array_foreach(json_object_get(d, "prevalence"), i, m) {
-        fprintf(f, "| %s | %.3f | ", xp_page_word(m, "name_en"), xp_page_number(m, "home"));
-        if (isnan(xp_page_number(m, "away"))) fputs("-", f);
-        else fprintf(f, "%.3f", xp_page_number(m, "away"));
-        fprintf(f, " | %d of %d |\n", (int)xp_page_number(m, "n_pos"), (int)xp_page_number(m, "n_known"));
+        if (!xp_page_comparable(m)) continue;
+        fprintf(f, "| %s | %.3f | %.3f | %d of %d |\n", xp_page_word(m, "name_en"), xp_page_number(m, "home"), xp_page_number(m, "away"), (int)xp_page_number(m, "n_pos"),
+                (int)xp_page_number(m, "n_known"));
     }
 }
 

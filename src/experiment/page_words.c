@@ -29,6 +29,17 @@ shn_status xp_page_finish(FILE *f, char **text, shn_error *err)
     return shn_fail_nomem(err, "experiment.pages");
 }
 
+void xp_page_side(const json_t *measure, const char *side, char out[96])
+{
+    const json_t *s = json_object_get(measure, side);
+    const int     n = (int)xp_page_number(s, "n"), is_share = strcmp(xp_page_word(measure, "name"), "female") == 0;
+    if (isnan(xp_page_number(s, "median"))) snprintf(out, 96, "not recorded");
+    else if (is_share) snprintf(out, 96, "share %.2f (%d)", xp_page_number(s, "mean"), n);
+    else snprintf(out, 96, "%.3g [%.3g, %.3g] (%d)", xp_page_number(s, "median"), xp_page_number(s, "low"), xp_page_number(s, "high"), n);
+}
+
+int xp_page_comparable(const json_t *p) { return xp_page_number(p, "home") < 1 && xp_page_number(p, "n_pos") < xp_page_number(p, "n_known"); }
+
 /** "val: 177 records of 166 patients; of 60 findings 50 have fewer than ten positives." Once for each evaluation. */
 static void say_size(const json_t *table, json_t *list, json_t *seen)
 {

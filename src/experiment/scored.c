@@ -162,6 +162,33 @@ shn_status xp_scored_add_rows(xp_scored *s, const xp_scored *part, shn_error *er
     return st;
 }
 
+/** Mean of finding k's score over the known records of rows [first, last); NaN with none. */
+static double mean_score(const xp_scored *s, size_t k, size_t first, size_t last)
+{
+    double sum = 0, n = 0;
+    for (size_t i = first; i < last; i++)
+        if (s->known[i * s->K + k]) {
+            sum += s->layer[0][i * s->K + k];
+            n++;
+        }
+    return n > 0 ? sum / n : NAN;
+}
+
+void xp_scored_level(xp_scored *s, const size_t *start, size_t n_folds)
+{
+    for (size_t k = 0; k < s->K; k++) {
+        const double all = mean_score(s, k, 0, s->n);
+        for (size_t f = 0; f < n_folds; f++) {
+            const size_t last = f + 1 < n_folds ? start[f + 1] : s->n;
+            const double shift = all - mean_score(s, k, start[f], last);
+            for (size_t i = start[f]; i < last && !isnan(shift); i++) {         /* in double: equal scores must stay equal */
+                float *score = &s->layer[0][i * s->K + k];
+                *score = (float)(*score + shift);
+            }
+        }
+    }
+}
+
 shn_status xp_scored_add_columns(xp_scored *s, const xp_scored *part, shn_error *err)
 {
     xp_scored both;

@@ -30,6 +30,12 @@ SHN_NODISCARD shn_status xp_scored_take(const judged *j, const char *const *ids,
 void xp_scored_free(xp_scored *s);      /* accepts a zeroed one */
 /** Puts the records of `part` below those of s (a zeroed s becomes a copy); columns must agree; patients count as others. Errors SHN_MISMATCH, SHN_NOMEM */
 SHN_NODISCARD shn_status xp_scored_add_rows(xp_scored *s, const xp_scored *part, shn_error *err);
+/**
+ * Levels the ranking scores of joined folds, the i-th of which begins at row start[i]: each finding's mean over a fold's known records is brought to its mean over all. A model scores a finding
+ * lower where fewer were in its training, and those are the folds that hold more of it: without this even a constant ranks below chance. Order within a fold does not change.
+ * Source  Forman and Scholz 2010, SIGKDD Explorations 12(1), 49-57, on pooling AUROC over folds.
+ */
+void xp_scored_level(xp_scored *s, const size_t *start, size_t n_folds);
 /** Puts the columns of `part` beside those of s, on the same records. Errors SHN_MISMATCH, SHN_NOMEM */
 SHN_NODISCARD shn_status xp_scored_add_columns(xp_scored *s, const xp_scored *part, shn_error *err);
 /** Keeps the columns with keep[k] != 0. Errors SHN_MISMATCH nothing is left; SHN_NOMEM */

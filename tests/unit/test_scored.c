@@ -7,6 +7,7 @@
 #include "experiment/cases.h"
 #include "experiment/scored.h"
 #include "shinden/findings.h"
+#include "shinden/metrics.h"
 
 /** A judgement of n records and the findings named; score = 10 record + column (plus base), labels where (record + column) is even. */
 typedef struct made { judged j; shn_model m; char *ids[8]; uint32_t n_pos[8], patient[8]; uint8_t label[64], known[64], specific[8]; float layer[10][64]; } made;
@@ -92,6 +93,46 @@ static void test_rows(void **state)
     free(one);
     free(two);
     free(other);
+}
+
+/** Constants that lie lower where more positives are held out would rank below chance; levelled they rank at chance, and what differs within a fold keeps its order. */
+static void test_level(void **state)
+{
+    (void)state;
+    shn_error    err = { 0 };
+    made        *one = make(4, abc, 3, 0, 5), *two = make(4, abc, 3, 0, 5);
+    xp_scored    s = { 0 }, part;
+    const size_t start[2] = { 0, 4 };
+    uint32_t     order[8];
+    float        score[8];
+    uint8_t      label[8];
+    for (size_t i = 0; i < 4; i++) {
+        one->layer[0][i * 3] = -3.1f;                       /* a: constant, lower in the fold with three positives */
+        two->layer[0][i * 3] = -2.3f;
+        one->label[i * 3] = i < 3;
+        two->label[i * 3] = i < 1;
+    }
+    one->known[3 * 3 + 1] = 0;                              /* b: what is not known has no say in the mean */
+    one->layer[0][3 * 3 + 1] = 1e6f;
+    for (int f = 0; f < 2; f++) {
+        assert_ok(xp_scored_take(&(f ? two : one)->j, abc, 3, &part, &err));
+        assert_ok(xp_scored_add_rows(&s, &part, &err));
+        xp_scored_free(&part);
+    }
+    for (size_t i = 0; i < 8; i++) {
+        score[i] = s.layer[0][i * 3];
+        label[i] = s.label[i * 3];
+    }
+    assert_near(shn_auroc(score, label, 8, order), 0.25, 1e-12);
+    xp_scored_level(&s, start, 2);
+    for (size_t i = 0; i < 8; i++) score[i] = s.layer[0][i * 3];
+    assert_near(shn_auroc(score, label, 8, order), 0.5, 1e-12);
+    assert_near(score[0], -2.7, 1e-6);                      /* the mean over all stays */
+    assert_near(s.layer[0][1 * 3 + 1] - s.layer[0][0 * 3 + 1], 10, 1e-4);
+    assert_near(s.layer[0][0 * 3 + 1] - s.layer[0][4 * 3 + 1], 5, 1e-4);        /* b: means 11 of three records and 16 of four are brought together */
+    xp_scored_free(&s);
+    free(one);
+    free(two);
 }
 
 static void test_columns(void **state)
@@ -231,7 +272,7 @@ static void test_cases(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_take), cmocka_unit_test(test_rows), cmocka_unit_test(test_columns), cmocka_unit_test(test_common), cmocka_unit_test(test_reorder), cmocka_unit_test(test_cases),
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_take), cmocka_unit_test(test_rows), cmocka_unit_test(test_level), cmocka_unit_test(test_columns), cmocka_unit_test(test_common), cmocka_unit_test(test_reorder), cmocka_unit_test(test_cases),
                                         cmocka_unit_test(test_no_memory) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
