@@ -24,7 +24,7 @@ static shn_cohort *make_cohort(const char *folder, const char *name, size_t n, f
     assert_ok(shn_cohort_writer_new(&spec, &w, &err));
     for (size_t i = 0; i < n; i++) {
         const uint8_t yes[1] = { 1 };
-        char          id[16];
+        char          id[32];
         snprintf(id, sizeof id, "r%zu", i);
         shn_cohort_row row = { .n_samples = T / 2, .labels = yes, .known = yes, .id = id, .split = "val", .age = ages ? 50 + (float)i : NAN, .sex = ages ? (i % 2 ? 'F' : 'M') : 0 };
         for (size_t l = 0; l < SHN_LEADS; l++) {

@@ -232,7 +232,7 @@ static const char *write_findings(void)
     assert_ok(shn_cohort_writer_new(&spec, &w, &err));
     for (size_t i = 0; i < 12; i++) {
         const uint8_t labels[4] = { 1, i < 4, i < 6, i < 1 }, known[4] = { 1, 1, 1, 1 };
-        char          id[16];
+        char          id[32];
         snprintf(id, sizeof id, "r%zu", i);
         shn_cohort_row row = { .n_samples = 100, .labels = labels, .known = known, .id = id, .split = "val", .age = NAN };
         for (size_t l = 0; l < SHN_LEADS; l++) row.lead_mv[l] = mv;
