@@ -29,6 +29,8 @@ typedef struct shn_import_options {
     int      allow_patient_overlap; /**< 0: a patient in two splits is an error */
     const char *registry_path;  /**< NULL: the built-in registry */
     const char *command;        /**< stored as an attribute */
+    const char *const *beside;  /**< [n_beside] sources that take part in the same study outside this cohort: a mapping's `leave_out` counts them as here */
+    size_t   n_beside;
     int      simulated;         /**< 1: marks the cohort as simulated, loudly, for reports */
     shn_watcher watcher;
 } shn_import_options;

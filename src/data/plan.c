@@ -52,14 +52,24 @@ static int has_source(const shn_plan *p, const char *name)
     return 0;
 }
 
-/** Sources that only repeat another one that takes part itself. */
-static void leave_out(shn_plan *p)
+static int in_list(const char *const *names, size_t n, const char *name)
+{
+    size_t i = 0;
+    while (i < n && strcmp(names[i], name) != 0) i++;
+    return i < n;
+}
+
+/** Sources that only repeat another one that takes part itself, here or beside this cohort. */
+static void leave_out(shn_plan *p, const shn_import_options *o)
 {
     for (size_t c = 0; c < p->n_collections; c++) {
         shn_collection_data *data = p->collections[c];
         for (size_t k = 0; k < data->map->n_leave_out; k++) {
             int there = 0;
-            for (size_t b = 0; b < data->map->leave_out[k].beside.n; b++) there |= has_source(p, data->map->leave_out[k].beside.items[b]);
+            for (size_t b = 0; b < data->map->leave_out[k].beside.n; b++) {
+                const char *name = data->map->leave_out[k].beside.items[b];
+                there |= has_source(p, name) || in_list(o->beside, o->n_beside, name);
+            }
             for (size_t i = 0; there && i < data->n_entries; i++) {
                 shn_entry *e = &data->entries[i];
                 if (e->refused != SHN_REASON_NONE || strcmp(e->source_name, data->map->leave_out[k].source) != 0) continue;
@@ -209,6 +219,7 @@ static shn_status digest_plan(shn_plan *p, const shn_import_options *o, shn_erro
         add_text(h, e->header_labels);
         if (p->rows[r].window == 0) add_marks(h, e->marks);
         shn_sha256_add(h, &p->rows[r].window, sizeof p->rows[r].window);
+        add_text(h, e->refused == SHN_REASON_EXCLUDED ? "left out" : "");
     }
     shn_sha256_end(h, digest);
     shn_sha256_hex(digest, p->digest);
@@ -239,7 +250,7 @@ static shn_status make_plan(shn_plan *p, const shn_collection *given, size_t n, 
     if (st == SHN_OK) st = open_collections(p, given, n, o, err);
     if (st == SHN_OK) st = number_sources(p, err);
     if (st != SHN_OK) return st;
-    leave_out(p);
+    leave_out(p, o);
     st = refuse_doubles(p, err);
     if (st == SHN_OK) st = shn_plan_scan(p, o, err);
     for (size_t c = 0; st == SHN_OK && c < p->n_collections; c++)      /* a walked file may have named its patient */
