@@ -14,7 +14,7 @@
 #include "base/safetensors.h"
 #include "shinden/model.h"
 
-enum { SETS_MAX = 10000000 };
+enum { SETS_MAX = 10000000, SENTENCES_MAX = 1 << 22 };
 
 /* ---- writing ---- */
 
@@ -60,6 +60,28 @@ static json_t *findings_json(const shn_model *m, int *failed)
     return list;
 }
 
+static json_t *provider_json(const shn_model_provider *p, int *failed)
+{
+    json_t *o = json_object();
+    put(o, "model", text_or_empty(p->model), failed);
+    put(o, "model_hash", text_or_empty(p->model_hash), failed);
+    put(o, "tokenizer_hash", text_or_empty(p->tokenizer_hash), failed);
+    put(o, "prompt", text_or_empty(p->prompt), failed);
+    put(o, "pooling", text_or_empty(p->pooling), failed);
+    return o;
+}
+
+static json_t *sentences_json(const shn_model *m, int *failed)
+{
+    json_t *o = json_object(), *texts = json_array();
+    for (size_t s = 0; s < m->n_sentences; s++)
+        if (json_array_append_new(texts, text_or_empty(m->sentence_text[s])) != 0) *failed = 1;
+    put(o, "n", json_integer((json_int_t)m->n_sentences), failed);
+    put(o, "logit_scale", json_real((double)m->sentence_scale), failed);
+    put(o, "texts", texts, failed);
+    return o;
+}
+
 static json_t *document(const shn_model *m, int *failed)
 {
     json_t *doc = json_pack("{s:i, s:b, s:s}", "schema_version", SHN_MODEL_SCHEMA, "research_use_only", 1, "loss", m->loss);
@@ -74,8 +96,10 @@ static json_t *document(const shn_model *m, int *failed)
         put(text, "source", text_or_empty(m->text_source), failed);
         put(text, "record_text", text_or_empty(m->record_text), failed);
         put(text, "none_text", text_or_empty(m->none_text), failed);
+        put(text, "provider", provider_json(&m->provider, failed), failed);
         put(doc, "text", text, failed);
     }
+    if (m->n_sentences) put(doc, "sentences", sentences_json(m, failed), failed);
     if (m->has_class_columns)
         put(doc, "class_columns", json_pack("{s:b, s:f, s:f}", "raw", m->class_raw, "logit_scale", (double)m->class_scale,
                                                             "logit_bias", (double)m->class_bias), failed);
@@ -114,7 +138,7 @@ static shn_status add_block(shn_st_writer *w, const shn_tensor *tensors, size_t 
 /** One tensor of the file beside the encoder's: where it is in the model and when it is there. Shared by writer and reader. */
 typedef struct field { const char *name, *dtype; size_t rank, shape[2]; void *data; int present; } field;
 
-enum { FIELDS_MAX = 16 + 4 * SHN_READOUT_COUNT };
+enum { FIELDS_MAX = 24 + 4 * SHN_READOUT_COUNT };
 
 static size_t list_fields(const shn_model *m, field f[FIELDS_MAX])
 {
@@ -123,7 +147,7 @@ static size_t list_fields(const shn_model *m, field f[FIELDS_MAX])
     const int    text = D != 0, sets = S != 0;
     static const char *const per_readout[SHN_READOUT_COUNT][4] = {
 #define NAMES(r) { "calibration/" r "/slope", "calibration/" r "/intercept", "calibration/" r "/threshold", "calibration/" r "/threshold_prevalence" }
-        NAMES("logit"), NAMES("class"), NAMES("class-prior"), NAMES("marginal")
+        NAMES("logit"), NAMES("class"), NAMES("class-prior"), NAMES("marginal"), NAMES("sentences")
 #undef NAMES
     };
     f[n++] = (field){ "text/class_vectors", "F32", 2, { K, D }, m->class_vector, text };
@@ -131,12 +155,18 @@ static size_t list_fields(const shn_model *m, field f[FIELDS_MAX])
     f[n++] = (field){ "text/mean", "F32", 1, { D, 0 }, m->text_mean, text };
     f[n++] = (field){ "text/projection", "F32", 2, { E, D }, m->projection, text };
     f[n++] = (field){ "text/class_bias", "F32", 1, { K, 0 }, m->class_finding_bias, text && m->has_class_columns };
-    f[n++] = (field){ "head/weight", "F32", 2, { K, E }, m->head_weight, !text };
-    f[n++] = (field){ "head/bias", "F32", 1, { K, 0 }, m->head_bias, !text };
+    f[n++] = (field){ "head/weight", "F32", 2, { K, E }, m->head_weight, m->head_weight != NULL };
+    f[n++] = (field){ "head/bias", "F32", 1, { K, 0 }, m->head_bias, m->head_weight != NULL };
     f[n++] = (field){ "sets/count", "U32", 1, { S, 0 }, m->set_count, sets };
     f[n++] = (field){ "sets/labels", "U8", 2, { S, K }, m->set_labels, sets };
     f[n++] = (field){ "sets/known", "U8", 2, { S, K }, m->set_known, sets };
     f[n++] = (field){ "sets/vectors", "F32", 2, { S, D }, m->set_vector, sets && m->set_vector != NULL };
+    f[n++] = (field){ "text/provider_centre", "F32", 1, { D, 0 }, m->provider.centre, m->provider.centre != NULL };
+    f[n++] = (field){ "text/sentences/vectors", "F32", 2, { m->n_sentences, D }, m->sentence_vector, m->n_sentences != 0 };
+    f[n++] = (field){ "text/sentences/mean", "F32", 1, { D, 0 }, m->sentence_mean, m->n_sentences != 0 };
+    f[n++] = (field){ "text/sentences/names", "F32", 2, { K, D }, m->name_vector, m->n_sentences != 0 };
+    f[n++] = (field){ "text/sentences/names_mean", "F32", 1, { D, 0 }, m->name_mean, m->n_sentences != 0 };
+    f[n++] = (field){ "text/sentences/count", "U32", 1, { m->n_sentences, 0 }, m->sentence_count, m->n_sentences != 0 };
     for (int r = 0; r < SHN_READOUT_COUNT; r++) {
         float *const arrays[4] = { m->calibration[r].slope, m->calibration[r].intercept, m->calibration[r].threshold,
                                    m->calibration[r].threshold_prevalence };
@@ -260,6 +290,19 @@ static shn_status read_findings(json_t *doc, shn_model *m, shn_error *err)
     return SHN_OK;
 }
 
+/** A model written before providers were kept has none: all empty, so that no phrase is taken for one of its space. */
+static shn_status read_provider(json_t *o, shn_model_provider *p, shn_error *err)
+{
+    static const char *const keys[] = { "model", "model_hash", "tokenizer_hash", "prompt", "pooling" };
+    char **const to[] = { &p->model, &p->model_hash, &p->tokenizer_hash, &p->prompt, &p->pooling };
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        const char *text = json_string_value(json_object_get(o, keys[i]));
+        if (o && !text) return wrong(err, "text.provider");
+        if (!(*to[i] = shn_strdup(text ? text : ""))) return shn_fail_nomem(err, "model.read");
+    }
+    return SHN_OK;
+}
+
 static shn_status read_text(json_t *doc, shn_model *m, shn_error *err)
 {
     json_t  *text = json_object_get(doc, "text"), *columns = json_object_get(doc, "class_columns");
@@ -276,6 +319,8 @@ static shn_status read_text(json_t *doc, shn_model *m, shn_error *err)
         m->record_text = copy_text(text, "record_text");
         m->none_text = copy_text(text, "none_text");
         if (!m->text_form || !m->text_source || !m->record_text || !m->none_text) return wrong(err, "text");
+        const shn_status st = read_provider(json_object_get(text, "provider"), &m->provider, err);
+        if (st != SHN_OK) return st;
     }
     if (columns) {
         if (!m->D || !get_real(columns, "logit_scale", &t) || !get_real(columns, "logit_bias", &b) || !get_count(columns, "raw", 1, &flag))
@@ -296,7 +341,8 @@ static shn_status read_readouts(json_t *doc, shn_model *m, shn_error *err)
     json_array_foreach(list, i, value) {
         const shn_readout r = json_is_string(value) ? shn_readout_from_name(json_string_value(value)) : SHN_READOUT_COUNT;
         if (r == SHN_READOUT_COUNT) return wrong(err, "readouts");
-        if ((r == SHN_READOUT_LOGIT) != (m->D == 0)) return wrong(err, "readouts");
+        const int applies = r == SHN_READOUT_LOGIT ? m->head_weight != NULL : r == SHN_READOUT_SENTENCES ? m->n_sentences != 0 : m->D && !m->head_weight;
+        if (!applies) return wrong(err, "readouts");
         m->readouts |= 1u << r;
     }
     m->readout_default = chosen ? shn_readout_from_name(chosen) : SHN_READOUT_COUNT;
@@ -344,6 +390,41 @@ static shn_status read_fields(const shn_safetensors *st, shn_model *m, shn_error
             return shn_fail(err, SHN_MISMATCH, SHN_REASON_BAD_HEADER, "model.read", "tensor '%s' is missing or not %zu %s values", f[i].name,
                             elements, f[i].dtype);
         memcpy(f[i].data, t->data, t->n_bytes);
+    }
+    return SHN_OK;
+}
+
+/** Parts that some models have and others not: bce's head beside texts, the sentences of reports, what the vectors were centred by. */
+static shn_status allocate_optional(json_t *doc, const shn_safetensors *st, shn_model *m, shn_error *err)
+{
+    json_t *sentences = json_object_get(doc, "sentences"), *texts = json_object_get(sentences, "texts");
+    if (!m->head_weight && shn_safetensors_find(st, "head/weight")) {
+        m->head_weight = shn_alloc(m->K * m->E, sizeof *m->head_weight);
+        m->head_bias = shn_alloc(m->K, sizeof *m->head_bias);
+        if (!m->head_weight || !m->head_bias) return shn_fail_nomem(err, "model.read");
+    }
+    if (m->D && shn_safetensors_find(st, "text/provider_centre") && !(m->provider.centre = shn_alloc(m->D, sizeof *m->provider.centre)))
+        return shn_fail_nomem(err, "model.read");
+    if (!sentences) return SHN_OK;
+    uint32_t n;
+    double   scale;
+    const shn_st_tensor *vectors = shn_safetensors_find(st, "text/sentences/vectors");
+    if (!m->D || !get_count(sentences, "n", SENTENCES_MAX, &n) || n == 0 || !get_real(sentences, "logit_scale", &scale) || json_array_size(texts) != n ||
+        !vectors || vectors->n_elements != (size_t)n * m->D)            /* before memory is asked for */
+        return wrong(err, "sentences");
+    m->sentence_text = shn_alloc(n, sizeof *m->sentence_text);
+    m->sentence_vector = shn_alloc((size_t)n * m->D, sizeof *m->sentence_vector);
+    m->sentence_mean = shn_alloc(m->D, sizeof *m->sentence_mean);
+    m->sentence_count = shn_alloc(n, sizeof *m->sentence_count);
+    m->name_vector = shn_alloc(m->K * m->D, sizeof *m->name_vector);
+    m->name_mean = shn_alloc(m->D, sizeof *m->name_mean);
+    if (!m->sentence_text || !m->sentence_vector || !m->sentence_mean || !m->name_vector || !m->name_mean || !m->sentence_count) return shn_fail_nomem(err, "model.read");
+    m->n_sentences = n;
+    m->sentence_scale = (float)scale;
+    for (size_t s = 0; s < n; s++) {
+        const char *text = json_string_value(json_array_get(texts, s));
+        if (!text) return wrong(err, "sentences.texts");
+        if (!(m->sentence_text[s] = shn_strdup(text))) return shn_fail_nomem(err, "model.read");
     }
     return SHN_OK;
 }
@@ -403,7 +484,8 @@ static shn_status from_view(const shn_safetensors *st, shn_model **out, shn_erro
     if (status != SHN_OK) goto cleanup;
     snprintf(m->loss, sizeof m->loss, "%s", loss);
     if ((status = read_input(doc, &m->input, err)) != SHN_OK || (status = read_findings(doc, m, err)) != SHN_OK ||
-        (status = read_text(doc, m, err)) != SHN_OK || (status = read_readouts(doc, m, err)) != SHN_OK ||
+        (status = read_text(doc, m, err)) != SHN_OK || (status = allocate_optional(doc, st, m, err)) != SHN_OK ||
+        (status = read_readouts(doc, m, err)) != SHN_OK ||
         (status = read_block(st, m->encoder.tensors, m->encoder.n_tensors, m->params, err)) != SHN_OK ||
         (status = read_block(st, m->encoder.state_tensors, m->encoder.n_state_tensors, m->state, err)) != SHN_OK ||
         (status = allocate_sets(doc, st, m, err)) != SHN_OK || (status = read_fields(st, m, err)) != SHN_OK)

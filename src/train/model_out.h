@@ -6,11 +6,11 @@
 #include "train/train_data.h"
 
 /**
- * @param texts   NULL for bce;  params, state: the encoder's blocks
+ * @param texts   NULL for bce without sentences;  provider: of their vectors;  params, state: the encoder's blocks
  * The model's manifest holds no time and no path: the same run gives the same bytes.
  */
 SHN_NODISCARD shn_status shn_model_from_run(const shn_train_data *d, const shn_input *input, const shn_head *head, const shn_texts *texts,
-                                            const char *text_source, const char *engine, uint64_t n_steps, const float *params,
+                                            const char *text_source, const shn_text_provider *provider, const char *engine, uint64_t n_steps, const float *params,
                                             const float *state, shn_model **out, shn_error *err);
 
 #endif

@@ -34,11 +34,12 @@ typedef struct trainer {
     shn_head        *head;
     shn_loader      *loader;
     const char      *text_source;
+    shn_text_provider provider;                 /* of the vectors; its centre is borrowed from them */
     size_t           B, n_parts;                /* records per step, in n_parts parts */
     uint64_t         step, n_steps, steps_per_epoch;
     double           loss_sum;                  /* of the epoch so far */
     uint8_t         *label, *known;             /* [B][K] of the batch */
-    uint32_t        *set;                       /* [B] */
+    uint32_t        *set, *sentence;            /* [B] */
     float           *z, *d_z;                   /* [B][E] */
     float           *params, *state, *m, *v;    /* encoder blocks on their way to and from files */
     shn_run_log      log;
@@ -75,8 +76,15 @@ static shn_status hash_inputs(trainer *t, shn_error *err)
     if (t->texts) {
         const shn_texts *x = t->texts;
         uint8_t digest[32];
-        const size_t rows = x->K + 1 + (x->joined ? t->data.sets.n : 0);
-        shn_sha256_of(x->rows, rows * x->D * sizeof *x->rows, digest);
+        const shn_reports *r = &t->data.reports;
+        shn_sha256 *h = shn_sha256_new();
+        if (!h) return shn_fail_nomem(err, "train");
+        shn_sha256_add(h, x->rows, x->n_rows * x->D * sizeof *x->rows);
+        if (r->n) {                                     /* the cohort's digest does not cover reports */
+            shn_sha256_add(h, r->first, (r->n_records + 1) * sizeof *r->first);
+            shn_sha256_add(h, r->sentence, r->first[r->n_records] * sizeof *r->sentence);
+        }
+        shn_sha256_end(h, digest);
         shn_sha256_hex(digest, t->texts_hash);
     }
     return SHN_OK;
@@ -100,17 +108,28 @@ static shn_status make_texts(trainer *t, const shn_vectors *vectors, shn_error *
 {
     const size_t K = t->data.K;
     t->text_source = "none";
-    if (t->config.loss == SHN_LOSS_BCE) return SHN_OK;
+    if (t->config.loss == SHN_LOSS_BCE && t->config.sentences == 0) return SHN_OK;
     if (!vectors) return shn_fail(err, SHN_RANGE, SHN_REASON_BAD_VALUE, "train", "'%s' needs text vectors", shn_loss_name(t->config.loss));
+    shn_vectors *own = NULL;
+    if (t->config.sentence_text[0]) {
+        const shn_status st = shn_vectors_open(t->config.sentence_text, t->config.seed, &own, err);
+        if (st != SHN_OK) return st;
+    }
     const char **id = shn_alloc(K, sizeof *id);
-    if (!id) return shn_fail_nomem(err, "train");
+    if (!id) {
+        shn_vectors_free(own);
+        return shn_fail_nomem(err, "train");
+    }
     for (size_t k = 0; k < K; k++) id[k] = shn_cohort_finding_id(t->data.cohort, k);
     t->text_source = shn_vectors_describe(vectors);
     const shn_texts_rule rule = { .form = t->config.text_form, .japanese = strcmp(t->config.language, "ja") == 0,
                                   .joined = strcmp(t->config.record_text, "joined") == 0, .centre = t->config.centre,
-                                  .left_out = t->data.left_out, .permute = t->config.permute_texts };
+                                  .left_out = t->data.left_out, .permute = t->config.permute_texts,
+                                  .reports = t->config.sentences > 0 ? &t->data.reports : NULL, .sentences = own ? own : vectors };
     const shn_status st = shn_texts_new(vectors, id, K, t->config.encoder.embed, &rule, &t->data.sets, t->B, &t->texts, err);
+    if (st == SHN_OK) t->provider = *shn_vectors_provider(vectors);
     free(id);
+    shn_vectors_free(own);
     return st;
 }
 
@@ -131,7 +150,8 @@ static shn_status make_engine(trainer *t, shn_error *err)
     t->label = shn_alloc(t->B, t->data.K);
     t->known = shn_alloc(t->B, t->data.K);
     t->set = shn_alloc(t->B, sizeof *t->set);
-    if (!t->params || !t->state || !t->m || !t->v || !t->z || !t->d_z || !t->label || !t->known || !t->set) return shn_fail_nomem(err, "train");
+    t->sentence = shn_alloc(t->B, sizeof *t->sentence);
+    if (!t->params || !t->state || !t->m || !t->v || !t->z || !t->d_z || !t->label || !t->known || !t->set || !t->sentence) return shn_fail_nomem(err, "train");
     const shn_status st = shn_engine_new(&t->enc, t->input.window, part, 1, &o, &t->engine, err);
     if (st != SHN_OK) return st;
     shn_encoder_init(&t->enc, t->config.seed, t->params, t->state);
@@ -147,6 +167,13 @@ static void gather_labels(trainer *t, const uint32_t *items)
         memcpy(t->known + i * K, t->data.known + items[i] * K, K);
         t->set[i] = t->data.sets.of_record[items[i]];
     }
+}
+
+/** What each record of the batch says in this epoch. */
+static void draw_sentences(trainer *t, const shn_batch *batch)
+{
+    for (size_t i = 0; i < t->B && t->config.sentences > 0; i++)
+        t->sentence[i] = shn_reports_draw(&t->data.reports, t->config.seed, batch->epoch, batch->items[i]);
 }
 
 static shn_batch_labels batch_labels(const trainer *t) { return (shn_batch_labels){ t->label, t->known, t->B, t->data.K }; }
@@ -226,13 +253,16 @@ static int due(const trainer *t)
 
 static shn_status note_start(trainer *t, const char *event, shn_error *err)
 {
-    char records[32], left_out[32], window[32], batch[32];
+    char records[32], coded[32], left_out[32], sentences[32], window[32], batch[32];
     snprintf(records, sizeof records, "%zu", t->data.n);
+    snprintf(coded, sizeof coded, "%zu", t->data.n_coded);
     snprintf(left_out, sizeof left_out, "%zu", t->data.n_left_out);
+    snprintf(sentences, sizeof sentences, "%zu", t->data.reports.n);
     snprintf(window, sizeof window, "%" PRIu32, t->input.window);
     snprintf(batch, sizeof batch, "%zu", t->B);
     const char *const pairs[] = { "loss", shn_loss_name(t->config.loss), "text", t->text_source, "engine", shn_engine_describe(t->engine),
-                                  "cohort", t->data.digest, "records", records, "left_out_nothing_known", left_out, "window", window,
+                                  "cohort", t->data.digest, "records", records, "coded", coded, "left_out_nothing_known", left_out,
+                                  "sentences", sentences, "window", window,
                                   "batch", batch, "batch_norm", t->n_parts > 1 ? "statistics per part of the batch" : "statistics of the batch" };
     return shn_run_log_note(&t->log, event, pairs, sizeof pairs / sizeof *pairs / 2, err);
 }
@@ -355,7 +385,7 @@ static shn_status diverged(const trainer *t, const char *what, shn_error *err)
 static shn_status log_step(trainer *t, double loss, double lr, double norm, shn_error *err)
 {
     const shn_head *h = t->head;
-    shn_scalar s[8];
+    shn_scalar s[10];
     size_t n = 0;
     s[n++] = (shn_scalar){ "epoch", (double)((t->step - 1) / t->steps_per_epoch + 1) };
     s[n++] = (shn_scalar){ "loss", loss };
@@ -366,6 +396,10 @@ static shn_status log_step(trainer *t, double loss, double lr, double norm, shn_
     if (h->part[HEAD_CLASS_SCALE].trained && h->part[HEAD_CLASS_SCALE].size)
         s[n++] = (shn_scalar){ "class_scale", exp((double)*shn_head_at(h, HEAD_CLASS_SCALE)) };
     if (h->part[HEAD_CLASS_BIAS].size) s[n++] = (shn_scalar){ "class_bias", (double)*shn_head_at(h, HEAD_CLASS_BIAS) };
+    if (h->part[HEAD_SENTENCE_SCALE].size) {
+        s[n++] = (shn_scalar){ "sentence_loss", h->sentence_loss };
+        s[n++] = (shn_scalar){ "sentence_scale", exp((double)*shn_head_at(h, HEAD_SENTENCE_SCALE)) };
+    }
     return shn_run_log_scalars(&t->log, "step", t->step, s, n, err);
 }
 
@@ -386,9 +420,11 @@ static shn_status one_step(trainer *t, double *loss, shn_error *err)
     shn_status st = shn_loader_next(t->loader, &batch, err);
     if (st != SHN_OK) return st;
     gather_labels(t, batch.items);
+    draw_sentences(t, &batch);
     const shn_batch_labels labels = batch_labels(t);
+    const shn_batch_texts  texts = { t->set, t->sentence };
     st = embed(t, batch.x, err);
-    if (st == SHN_OK) st = shn_head_loss(t->head, t->texts, &labels, t->set, t->z, loss, t->d_z, err);
+    if (st == SHN_OK) st = shn_head_loss(t->head, t->texts, &labels, &texts, t->z, loss, t->d_z, err);
     if (st != SHN_OK) return st;
     if (!isfinite(*loss)) return diverged(t, "loss", err);
     st = backward(t, batch.x, err);
@@ -440,7 +476,7 @@ static void release(trainer *t)
     shn_texts_free(t->texts);
     shn_train_data_free(&t->data);
     shn_run_log_close(&t->log);
-    void *all[] = { t->label, t->known, t->set, t->z, t->d_z, t->params, t->state, t->m, t->v };
+    void *all[] = { t->label, t->known, t->set, t->sentence, t->z, t->d_z, t->params, t->state, t->m, t->v };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
     free(t);
 }
@@ -456,7 +492,7 @@ shn_status shn_train(const shn_cohort *c, const shn_vectors *vectors, const shn_
     if (st == SHN_OK) st = loop(t, watcher, err);
     if (st == SHN_OK) {
         shn_engine_get(t->engine, t->params, t->state);
-        st = shn_model_from_run(&t->data, &t->input, t->head, t->texts, t->text_source, shn_engine_describe(t->engine), t->n_steps,
+        st = shn_model_from_run(&t->data, &t->input, t->head, t->texts, t->text_source, &t->provider, shn_engine_describe(t->engine), t->n_steps,
                                 t->params, t->state, out, err);
     }
     release(t);

@@ -290,13 +290,13 @@ static void test_permuted_labels_move_between_patients(void **state)
 enum { HB = 6, HK = 4 };
 static const char *const head_ids[HK] = { "zz_first", "zz_second", "zz_third", "zz_fourth" };
 
-typedef struct head_case { shn_head *head; shn_texts *texts; shn_batch_labels labels; const uint32_t *set; float z[HB * 8]; } head_case;
+typedef struct head_case { shn_head *head; shn_texts *texts; shn_batch_labels labels; shn_batch_texts batch; float z[HB * 8]; } head_case;
 
 static double head_loss(head_case *c, float *d_z)
 {
     shn_error err = { 0 };
     double    loss;
-    assert_ok(shn_head_loss(c->head, c->texts, &c->labels, c->set, c->z, &loss, d_z, &err));
+    assert_ok(shn_head_loss(c->head, c->texts, &c->labels, &c->batch, c->z, &loss, d_z, &err));
     return loss;
 }
 
@@ -318,6 +318,9 @@ static void check_head(shn_train_config config, int joined)
     static const uint8_t label[HB * HK] = { 1,0,0,0, 1,1,0,0, 0,0,0,0, 0,1,1,0, 1,0,0,1, 1,1,0,0 };
     static const uint8_t known[HB * HK] = { 1,1,1,1, 1,1,1,0, 1,1,1,1, 1,1,1,1, 1,1,0,1, 1,1,1,1 };
     static const uint32_t n_pos[HK] = { 4, 3, 1, 1 }, n_known[HK] = { 6, 6, 5, 5 };
+    static const uint32_t said[HB] = { 1, 0, SHN_NO_GROUP, 1, 2, 0 };      /* two pairs say the same, one record says nothing */
+    static char *const words[3] = { "first words", "second words", "third words" };
+    const shn_reports reports = { .n = 3, .text = (char **)words };
     shn_error    err = { 0 };
     shn_vectors *vectors = NULL;
     shn_sets     sets;
@@ -325,17 +328,18 @@ static void check_head(shn_train_config config, int joined)
     config.encoder.embed = 8;
     config.chunk = 4;
     assert_ok(shn_sets_new(label, known, HB, HK, &sets, &err));
-    if (config.loss != SHN_LOSS_BCE) {
+    if (config.loss != SHN_LOSS_BCE || config.sentences > 0) {
         assert_ok(shn_vectors_hash(5, 3, &vectors, &err));
-        const shn_texts_rule rule = { .form = "name", .joined = joined, .centre = 1 };
+        const shn_texts_rule rule = { .form = "name", .joined = joined, .centre = 1, .reports = config.sentences > 0 ? &reports : NULL, .sentences = vectors };
         assert_ok(shn_texts_new(vectors, head_ids, HK, 8, &rule, &sets, HB, &c.texts, &err));
     }
     assert_ok(shn_head_new(&config, HK, c.texts ? 5 : 0, HB, (shn_counts){ n_pos, n_known }, &c.head, &err));
-    c.set = sets.of_record;
+    c.batch = (shn_batch_texts){ sets.of_record, said };
     shn_rng r = shn_rng_stream(4, 4, 4, 4);
     for (int i = 0; i < HB * 8; i++) c.z[i] = (float)shn_rng_normal(&r);
-    for (int part = HEAD_PAIR_SCALE; part <= HEAD_CLASS_SCALE; part++)      /* away from saturation, or slopes vanish */
+    for (int part = HEAD_PAIR_SCALE; part <= HEAD_CLASS_SCALE; part++)          /* away from saturation, or slopes vanish */
         if (c.head->part[part].size) *shn_head_at(c.head, part) = part == HEAD_PAIR_BIAS ? -0.3f : config.ecg_norm_raw && part == HEAD_CLASS_SCALE ? 0 : 0.8f;
+    if (config.sentences > 0) *shn_head_at(c.head, HEAD_SENTENCE_SCALE) = 0.9f;
     float d_z[HB * 8], scratch[HB * 8];
     head_loss(&c, d_z);
     float *g = malloc(c.head->n * sizeof *g);
@@ -365,8 +369,12 @@ static void test_head_gradients_are_finite_differences(void **state)
                 config.ecg_norm_raw = raw;
                 config.label_weight_power = 0.5;
                 check_head(config, joined);
+                config.sentences = 0.6;
+                check_head(config, joined);
                 if (!shn_loss_is_pair((shn_loss)l)) continue;
                 config.class_columns = 0.7;
+                check_head(config, joined);
+                config.sentences = 0;
                 check_head(config, joined);
             }
 }
