@@ -119,6 +119,19 @@ void shn_model_free(shn_model *m);                                  /**< accepts
 SHN_NODISCARD shn_status shn_model_write(const shn_model *m, const char *path, shn_error *err);
 /** Errors  SHN_FORMAT / SHN_UNSUPPORTED (schema_version newer) / SHN_MISMATCH naming the tensor or field. */
 SHN_NODISCARD shn_status shn_model_read(const char *path, shn_model **out, shn_error *err);
+/**
+ * An encoder alone, what `shinden pretrain` leaves: safetensors with the tensors encoder.NAME as in a model file; metadata `format`
+ * "shinden-encoder", `encoder_file` (JSON: schema_version, encoder, input), `manifest`. Written by temporary name and rename.
+ */
+SHN_NODISCARD shn_status shn_encoder_write(const char *path, const shn_encoder *enc, const shn_input *input, const float *params, const float *state,
+                                           const char *manifest, shn_error *err);
+/**
+ * The encoder of an encoder file or a model file into blocks of enc's shape.
+ * @param[out] input   what that encoder took in;  hash [65]: SHA-256 (hex) of its weights and statistics
+ * Errors  SHN_MISMATCH  a tensor that is not there or has another shape (both shapes are named);  SHN_FORMAT neither file; SHN_IO
+ */
+SHN_NODISCARD shn_status shn_encoder_read(const char *path, const shn_encoder *enc, float *params, float *state, shn_input *input, char hash[65],
+                                          shn_error *err);
 /** Index of a finding id in the model; -1. */
 int shn_model_find(const shn_model *m, const char *finding_id);
 

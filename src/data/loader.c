@@ -44,10 +44,10 @@ void shn_loader_order(uint64_t seed, uint64_t epoch, size_t n, uint32_t *order)
     shn_rng_shuffle(&rng, order, n);
 }
 
-void shn_loader_item(const shn_loader_source *source, const shn_loader_options *o, uint64_t epoch, size_t item, float *x)
+void shn_loader_item(const shn_loader_source *source, const shn_loader_options *o, uint64_t epoch, size_t item, size_t view, float *x)
 {
     const shn_packed row = source->row(source->context, item);
-    shn_rng rng = shn_rng_stream(o->seed, PURPOSE_ITEM, epoch, item);
+    shn_rng rng = shn_rng_stream(o->seed, PURPOSE_ITEM + (view << 32), epoch, item);
     const size_t start = row.n_valid > o->input.window ? (size_t)shn_rng_below(&rng, row.n_valid - o->input.window + 1) : 0;
     shn_window_fill(&o->input, &row, start, x);
     shn_augment_window(&o->augment, &o->input, &row, start, &rng, x);
@@ -68,7 +68,8 @@ static void make_batch(shn_loader *l, uint64_t step, slot *s)
     s->epoch = epoch;
     for (size_t i = 0; i < l->B; i++) {
         s->items[i] = l->order[at * l->B + i];
-        shn_loader_item(&l->source, &l->o, epoch, s->items[i], s->x + i * l->o.input.window * SHN_LEADS);
+        for (size_t v = 0; v < l->o.views; v++)
+            shn_loader_item(&l->source, &l->o, epoch, s->items[i], v, s->x + (v * l->B + i) * l->o.input.window * SHN_LEADS);
     }
 }
 
@@ -97,7 +98,7 @@ static shn_status allocate(shn_loader *l, shn_error *err)
     int missing = !l->order;
     for (int i = 0; i < SLOTS; i++) {
         l->slots[i].items = shn_alloc(l->B, sizeof *l->slots[i].items);
-        l->slots[i].x = shn_alloc_aligned(l->B, (size_t)l->o.input.window * SHN_LEADS * sizeof(float));
+        l->slots[i].x = shn_alloc_aligned(l->B * l->o.views, (size_t)l->o.input.window * SHN_LEADS * sizeof(float));
         missing |= !l->slots[i].items || !l->slots[i].x;
     }
     return missing ? shn_fail_nomem(err, "loader") : SHN_OK;
@@ -113,6 +114,7 @@ shn_status shn_loader_new(const shn_loader_source *source, const shn_loader_opti
     if (!l) return shn_fail_nomem(err, "loader");
     l->source = *source;
     l->o = *o;
+    if (l->o.views == 0) l->o.views = 1;
     l->B = shn_loader_batch(source->n, o->batch);
     l->steps_per_epoch = shn_loader_steps(source->n, o->batch);
     l->made = l->taken = l->next = o->first_step;

@@ -129,7 +129,7 @@ static void choose_readouts(shn_model *m)
     m->readout_default = m->head_weight ? SHN_READOUT_LOGIT : m->has_pair_loss ? SHN_READOUT_MARGINAL : SHN_READOUT_CLASS;
 }
 
-static char *manifest_of(const shn_train_data *d, const shn_head *h, const char *text_source, const char *engine, uint64_t n_steps)
+static char *manifest_of(const shn_train_data *d, const shn_run *run, const shn_head *h, const char *text_source)
 {
     shn_error err;
     json_t *config = json_object(), *doc = json_object();
@@ -148,25 +148,25 @@ static char *manifest_of(const shn_train_data *d, const shn_head *h, const char 
     json_object_set_new(doc, "n_left_out", json_integer((json_int_t)d->n_left_out));
     json_object_set_new(doc, "n_coded", json_integer((json_int_t)d->n_coded));
     json_object_set_new(doc, "n_sentences", json_integer((json_int_t)d->reports.n));
-    json_object_set_new(doc, "n_steps", json_integer((json_int_t)n_steps));
+    json_object_set_new(doc, "n_steps", json_integer((json_int_t)run->n_steps));
     json_object_set_new(doc, "text_source", json_string(text_source));
-    json_object_set_new(doc, "engine", json_string(engine));
+    json_object_set_new(doc, "engine", json_string(shn_engine_describe(run->engine)));
+    if (h->config.init[0]) json_object_set_new(doc, "init_sha256", json_string(run->init_hash));
     char *text = json_dumps(doc, JSON_COMPACT);
     json_decref(doc);
     return text;
 }
 
-shn_status shn_model_from_run(const shn_train_data *d, const shn_input *input, const shn_head *h, const shn_texts *texts,
-                              const char *text_source, const shn_text_provider *provider, const char *engine, uint64_t n_steps, const float *params, const float *state,
-                              shn_model **out, shn_error *err)
+shn_status shn_model_from_run(const shn_train_data *d, const shn_run *run, const shn_head *h, const shn_texts *texts, const char *text_source,
+                              const shn_text_provider *provider, shn_model **out, shn_error *err)
 {
     shn_model *m = NULL;
     *out = NULL;
     const shn_status st = shn_model_new(&h->config.encoder, d->K, h->D, &m, err);
     if (st != SHN_OK) return st;
-    memcpy(m->params, params, m->encoder.n_params * sizeof *params);
-    memcpy(m->state, state, m->encoder.n_state * sizeof *state);
-    m->input = *input;
+    memcpy(m->params, run->params, m->encoder.n_params * sizeof *m->params);
+    memcpy(m->state, run->state, m->encoder.n_state * sizeof *m->state);
+    m->input = run->input;
     snprintf(m->loss, sizeof m->loss, "%s", shn_loss_name(h->config.loss));
     int ok = name_findings(m, d);
     if (texts) {
@@ -183,7 +183,7 @@ shn_status shn_model_from_run(const shn_train_data *d, const shn_input *input, c
         ok &= m->head_weight && m->head_bias;
     }
     choose_readouts(m);
-    m->manifest = manifest_of(d, h, text_source, engine, n_steps);
+    m->manifest = manifest_of(d, run, h, text_source);
     m->fitted_on = shn_strdup("");
     m->fitted_records = shn_strdup("[]");
     if (!ok || !m->manifest || !m->fitted_on || !m->fitted_records) {

@@ -231,6 +231,22 @@ shn_status shn_train_data_load(const shn_cohort *c, const shn_train_config *conf
     return SHN_OK;
 }
 
+shn_status shn_train_unlabelled_load(const shn_cohort *c, const char *split, shn_train_unlabelled *out, shn_error *err)
+{
+    shn_train_data d = { .cohort = c };
+    memset(out, 0, sizeof *out);
+    shn_status st = shn_cohort_split_rows(c, split, &d.rows, &d.n, err);
+    if (st == SHN_OK) st = check_overlap(c, split, err);
+    if (st != SHN_OK) {
+        free(d.rows);
+        return st;
+    }
+    measure_scale(&d);
+    see_leads(&d);
+    *out = (shn_train_unlabelled){ d.n, d.rows, d.scale_per_mv, d.lead_present };
+    return SHN_OK;
+}
+
 void shn_train_data_free(shn_train_data *d)
 {
     free(d->rows);

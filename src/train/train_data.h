@@ -30,5 +30,9 @@ typedef struct shn_train_data {
 SHN_NODISCARD shn_status shn_train_data_load(const shn_cohort *c, const shn_train_config *config, shn_train_data *out, shn_error *err);
 void shn_train_data_free(shn_train_data *d);            /* safe on a zeroed one */
 
+/** Records of a split without their labels: what pre-training reads. */
+typedef struct shn_train_unlabelled { size_t n; uint32_t *rows; float scale_per_mv; uint32_t lead_present; } shn_train_unlabelled;
+/** Scale and leads as above. rows are the caller's (free()). Errors  SHN_RANGE no such split;  SHN_MISMATCH (patient_overlap);  SHN_NOMEM */
+SHN_NODISCARD shn_status shn_train_unlabelled_load(const shn_cohort *c, const char *split, shn_train_unlabelled *out, shn_error *err);
 
 #endif

@@ -31,7 +31,7 @@ declare -A room=(
   [encoder]=model [model]=model [engine]=engine
   [cohort]=data [import]=data [fetch]=data [embed]=data      # embed.h: the windows are data's, what is done with them eval's
   [simulate]=simulate
-  [loss]=train [train]=train
+  [loss]=train [train]=train [pretrain]=train
   [metrics]=eval [eval]=eval [predict]=eval
   [plot]=report [report]=report
   [experiment]=experiment

@@ -67,7 +67,7 @@ static void test_crops_stay_inside_the_record(void **state)
     float  x[WINDOW * SHN_LEADS];
     size_t lowest = T, highest = 0;
     for (uint64_t epoch = 0; epoch < 400; epoch++) {
-        shn_loader_item(&source, &o, epoch, 4, x);
+        shn_loader_item(&source, &o, epoch, 4, 0, x);
         size_t start = T;
         for (size_t s = 0; s <= 120 - WINDOW; s++)
             if (fabsf(x[0] - (float)m->signal[4][0][s]) < 0.01f) start = s;
@@ -80,7 +80,7 @@ static void test_crops_stay_inside_the_record(void **state)
     }
     assert_int_equal(lowest, 0);                /* both ends are reached: 71 starts, 400 draws */
     assert_int_equal(highest, 120 - WINDOW);
-    shn_loader_item(&source, &o, 0, 3, x);      /* shorter than the window: from 0, then gaps */
+    shn_loader_item(&source, &o, 0, 3, 0, x);      /* shorter than the window: from 0, then gaps */
     assert_near((double)x[0], (double)m->signal[3][0][0], 0.01);
     for (size_t i = 30 * SHN_LEADS; i < WINDOW * SHN_LEADS; i++) assert_true(x[i] == 0);
     free(m);
@@ -110,7 +110,7 @@ static void test_batches_depend_on_seed_and_step_alone(void **state)
             shn_loader_order(7, step / 4, N, order);
             for (size_t i = 0; i < 5; i++) {
                 assert_int_equal(batch.items[i], order[step % 4 * 5 + i]);
-                shn_loader_item(&source, &o, step / 4, batch.items[i], x);
+                shn_loader_item(&source, &o, step / 4, batch.items[i], 0, x);
                 assert_memory_equal(x, batch.x + i * WINDOW * SHN_LEADS, sizeof x);
             }
         }
@@ -119,9 +119,9 @@ static void test_batches_depend_on_seed_and_step_alone(void **state)
     }
     o.seed = 8;
     float a[WINDOW * SHN_LEADS], b[WINDOW * SHN_LEADS];
-    shn_loader_item(&source, &o, 0, 0, a);
+    shn_loader_item(&source, &o, 0, 0, 0, a);
     o.seed = 7;
-    shn_loader_item(&source, &o, 0, 0, b);
+    shn_loader_item(&source, &o, 0, 0, 0, b);
     assert_memory_not_equal(a, b, sizeof a);
     free(m);
 }
