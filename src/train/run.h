@@ -2,6 +2,9 @@
  * The mechanics of a run, whatever is learned: folder, engine, batches, accumulation, schedule, clipping, log, checkpoints, stop and
  * resume. A step is a function of (configuration, data, state at its start), and its batch of (seed, step): so a run that is killed and
  * resumed from a checkpoint repeats the steps after it to the same bits. What is learned is a task: train (trainer.c), pretrain (pretrain.c).
+ *
+ * Several ranks share every batch: each embeds its own records, all vectors are gathered, every rank computes the loss of the whole batch (and so the
+ * head's gradient), each goes back through its own records, the encoder's gradient is summed. Rank 0 alone writes. One rank takes the same way.
  */
 #ifndef SHN_TRAIN_RUN_H
 #define SHN_TRAIN_RUN_H
@@ -36,6 +39,9 @@ typedef struct shn_run {
     size_t           views;                     /* crops of each record per batch */
     /* set by shn_run_open */
     size_t           B, n_rows, n_parts;        /* records per step; n_rows = views * B windows, passed in n_parts parts */
+    unsigned         rank;
+    uint32_t        *mine;                      /* [n_mine] places in the batch of this rank's windows */
+    size_t           n_mine;
     uint64_t         steps_per_epoch, n_steps;
     shn_engine      *engine;
     float           *z, *d_z;                   /* [n_rows][E] */
@@ -57,7 +63,7 @@ SHN_NODISCARD shn_status shn_run_folder(shn_run *r, const char *run_folder, cons
 /** Sizes, memory, engine and the encoder's first weights: config.init's, else random. config.init's input replaces scale_per_mv. */
 SHN_NODISCARD shn_status shn_run_open(shn_run *r, shn_error *err);
 /**
- * Resumes from the checkpoint where config.resume asks for it and one is there; else begins: config.yaml, log, its first line.
+ * Collective over the ranks, as shn_run_steps is. Resumes from the checkpoint where config.resume asks for it and one is there; else begins: config.yaml, log, its first line.
  * @param yaml   config.yaml's text;  bits: what of it decides the trained bits
  * @param pairs  of the log's first line: keys and values in turn, beside engine, window and batch
  * Errors  SHN_MISMATCH  the checkpoint is of other settings, data, texts or first weights

@@ -169,7 +169,7 @@ static shn_status setup(trainer *t, const shn_cohort *c, const shn_vectors *vect
     const shn_train_config *g = &t->run.config;
     shn_status st = shn_train_config_check(g, err);
     if (st == SHN_OK) st = shn_encoder_build(&g->encoder, &t->run.enc, err);
-    if (st == SHN_OK) st = shn_run_folder(&t->run, run_folder, "model.safetensors", err);
+    if (st == SHN_OK && shn_group_rank(g->group) == 0) st = shn_run_folder(&t->run, run_folder, "model.safetensors", err);
     if (st == SHN_OK) st = shn_train_data_load(c, g, &t->data, err);
     if (st != SHN_OK) return st;
     choose_input(t, c);
@@ -178,6 +178,7 @@ static shn_status setup(trainer *t, const shn_cohort *c, const shn_vectors *vect
     if (st == SHN_OK) st = make_texts(t, vectors, err);
     if (st == SHN_OK) st = make_head(t, err);
     if (st == SHN_OK) st = hash_texts(t, err);
+    st = shn_group_agree(g->group, st, err);
     return st == SHN_OK ? begin(t, err) : st;
 }
 
