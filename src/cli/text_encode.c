@@ -13,7 +13,7 @@ static const char VERB[] = "text encode";
 
 typedef struct arguments {
     const char *labels, *lines, *cohort, *out;
-    int         reports, json, only;        /* only: a shn_coding, -1 all findings */
+    int         reports, sentences, json, only;        /* only: a shn_coding, -1 all findings */
     text_choice choice;                     /* forms 0: all of the findings, joined record texts by name */
     shn_encode_config config;
 } arguments;
@@ -29,6 +29,7 @@ static const char help_text[] =
     "  --lines FILE       one text a line, UTF-8\n"
     "  --cohort COHORT    its findings as above and every distinct record text (findings joined) in both languages\n"
     "  --reports          with --cohort: every distinct report too\n"
+    "  --sentences        with --cohort: every distinct sentence of its reports too, for 'train --sentences'\n"
     "  --pooling NAME     last, mean, mean-label (the text's own tokens), cls; default: decoders mean-label, Qwen3-Embedding last,\n"
     "                     encoders mean\n"
     "  --prompt STRING    put before every text; default: decoders 'ECG finding: ' (before kana or kanji '心電図所見：'), e5 models\n"
@@ -58,6 +59,7 @@ static shn_status gather(const arguments *a, text_list *list, shn_error *err)
     if (st == SHN_OK && a->lines) st = text_list_lines(list, a->lines, err);
     if (st == SHN_OK && a->cohort) st = shn_cohort_open(a->cohort, &cohort, err);
     if (st == SHN_OK && a->cohort) st = text_list_cohort(list, cohort, reg, choice, joined, a->reports, err);
+    if (st == SHN_OK && a->sentences) st = text_list_sentences(list, cohort, err);
     if (st == SHN_OK) st = text_list_unique(list, err);
     shn_cohort_close(cohort);
     shn_registry_free(own);
@@ -115,6 +117,7 @@ static int take(arguments *a, int option, const char *value)
     case 'f': a->lines = value; return 1;
     case 'c': a->cohort = value; return 1;
     case 'r': a->reports = 1; return 1;
+    case 's': a->sentences = 1; return 1;
     case 'O':
         a->only = shn_coding_from_name(value);
         if (a->only >= 0) return 1;
@@ -167,7 +170,8 @@ static int parse(int argc, char **argv, arguments *a)
         { "model", required_argument, NULL, 'm' },   { "labels", required_argument, NULL, 'l' },    { "lines", required_argument, NULL, 'f' },
         { "only", required_argument, NULL, 'O' },    { "cohort", required_argument, NULL, 'c' },
         { "forms", required_argument, NULL, 'F' },  { "language", required_argument, NULL, 'L' },
-        { "reports", no_argument, NULL, 'r' },         { "pooling", required_argument, NULL, 'p' },
+        { "reports", no_argument, NULL, 'r' },       { "sentences", no_argument, NULL, 's' },
+        { "pooling", required_argument, NULL, 'p' },
         { "prompt", required_argument, NULL, 'P' },  { "center", no_argument, NULL, 'C' },          { "no-center", no_argument, NULL, 'N' },
         { "provider", required_argument, NULL, 'V' }, { "precision", required_argument, NULL, 'x' }, { "threads", required_argument, NULL, 'T' }, { "memory", required_argument, NULL, 'M' },
         { "checkpoint-seconds", required_argument, NULL, 'k' }, { "json", no_argument, NULL, 'j' },          { "out", required_argument, NULL, 'o' },       { "help", no_argument, NULL, 'h' },
@@ -184,7 +188,7 @@ static int parse(int argc, char **argv, arguments *a)
     if (!a->labels + !a->lines + !a->cohort != 2) return cli_usage(VERB, "needs one of --labels, --lines and --cohort");
     if (a->only >= 0 && !a->labels) return cli_usage(VERB, "--only goes with --labels");
     if ((a->choice.forms || a->choice.languages != TEXT_LANGUAGES_ALL) && a->lines) return cli_usage(VERB, "--forms and --language go with --labels or --cohort");
-    if (a->reports && !a->cohort) return cli_usage(VERB, "--reports goes with --cohort");
+    if ((a->reports || a->sentences) && !a->cohort) return cli_usage(VERB, "--reports and --sentences go with --cohort");
     if (!a->out) return cli_usage(VERB, "needs -o VECTORS.safetensors");
     return -1;
 }

@@ -27,11 +27,11 @@ declare -A room=(
   [status]=base [progress]=base [group]=base
   [record]=signal [signal]=signal
   [format]=formats [wfdb]=formats [annotation]=formats [deidentify]=formats [check]=formats [convert]=formats
-  [findings]=labels [text]=text [tokenizer]=text [encode]=text
+  [findings]=labels [text]=text [tokenizer]=text [encode]=text [sentences]=text
   [encoder]=model [model]=model [engine]=engine
   [cohort]=data [import]=data [fetch]=data [embed]=data      # embed.h: the windows are data's, what is done with them eval's
   [simulate]=simulate
-  [loss]=train [train]=train
+  [loss]=train [train]=train [pretrain]=train
   [metrics]=eval [eval]=eval [predict]=eval
   [plot]=report [report]=report
   [experiment]=experiment

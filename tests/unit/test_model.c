@@ -70,6 +70,13 @@ static shn_model *make_model(size_t text_width)
         m->readouts = 1u << SHN_READOUT_LOGIT;
         m->readout_default = SHN_READOUT_LOGIT;
     }
+    if (text_width) {
+        m->provider.model = shn_strdup("some-model (bert)");
+        m->provider.model_hash = shn_strdup("0123abcd");
+        m->provider.tokenizer_hash = shn_strdup("4567");
+        m->provider.prompt = shn_strdup("passage: ");
+        m->provider.pooling = shn_strdup("mean");
+    }
     shn_calibration *c = &m->calibration[m->readout_default];
     c->fitted = 1;
     c->threshold_f1_micro = 0.375f;
@@ -84,12 +91,92 @@ static shn_model *make_model(size_t text_width)
     return m;
 }
 
+/** bce with report sentences: a head beside a text side, the bank, and what the provider's vectors were centred by. */
+static shn_model *make_sentence_model(void)
+{
+    shn_model *m = make_model(D);
+    strcpy(m->loss, "bce");
+    m->has_pair_loss = 0;
+    m->head_weight = shn_alloc(K * E, sizeof *m->head_weight);
+    m->head_bias = shn_alloc(K, sizeof *m->head_bias);
+    m->provider.centre = shn_alloc(D, sizeof *m->provider.centre);
+    m->n_sentences = 2;
+    m->sentence_scale = 8.5f;
+    m->sentence_vector = shn_alloc(2 * D, sizeof *m->sentence_vector);
+    m->sentence_mean = shn_alloc(D, sizeof *m->sentence_mean);
+    m->name_vector = shn_alloc(K * D, sizeof *m->name_vector);
+    m->name_mean = shn_alloc(D, sizeof *m->name_mean);
+    m->sentence_count = shn_alloc(2, sizeof *m->sentence_count);
+    m->sentence_text = shn_alloc(2, sizeof *m->sentence_text);
+    fill(m->head_weight, K * E, 21);
+    fill(m->provider.centre, D, 22);
+    fill(m->sentence_vector, 2 * D, 23);
+    fill(m->name_vector, K * D, 24);
+    m->sentence_count[1] = 7;
+    m->sentence_text[0] = shn_strdup("");
+    m->sentence_text[1] = shn_strdup("sinusrhythmus, unregelmäßig");
+    m->readouts = 1u << SHN_READOUT_LOGIT | 1u << SHN_READOUT_SENTENCES;
+    m->readout_default = SHN_READOUT_SENTENCES;
+    m->calibration[SHN_READOUT_SENTENCES].fitted = 1;
+    return m;
+}
+
 static const char *model_path(void)
 {
     static char path[SHN_PATH_MAX];
     shn_error   err = { 0 };
     assert_ok(shn_path_join(path, test_folder(), "model.safetensors", &err));
     return path;
+}
+
+static void test_sentences_round_trip(void **state)
+{
+    (void)state;
+    shn_error   err = { 0 };
+    shn_model  *m = make_sentence_model(), *r;
+    uint8_t    *first, *second;
+    size_t      n_first, n_second;
+    const char *path = model_path();
+    assert_ok(shn_model_write(m, path, &err));
+    assert_ok(shn_file_read(path, 1 << 24, &first, &n_first, &err));
+    assert_ok(shn_model_read(path, &r, &err));
+    assert_int_equal(r->n_sentences, 2);
+    assert_true(r->sentence_scale == 8.5f && r->sentence_count[1] == 7);
+    assert_string_equal(r->sentence_text[0], "");
+    assert_string_equal(r->sentence_text[1], m->sentence_text[1]);
+    assert_memory_equal(r->sentence_vector, m->sentence_vector, 2 * D * sizeof(float));
+    assert_memory_equal(r->name_vector, m->name_vector, K * D * sizeof(float));
+    assert_memory_equal(r->head_weight, m->head_weight, K * E * sizeof(float));
+    assert_memory_equal(r->provider.centre, m->provider.centre, D * sizeof(float));
+    assert_string_equal(r->provider.model_hash, "0123abcd");
+    assert_int_equal(r->readout_default, SHN_READOUT_SENTENCES);
+    assert_ok(shn_model_write(r, path, &err));
+    assert_ok(shn_file_read(path, 1 << 24, &second, &n_second, &err));
+    assert_int_equal(n_first, n_second);
+    assert_memory_equal(first, second, n_first);
+    free(first);
+    free(second);
+    shn_model_free(r);
+    m->readouts |= 1u << SHN_READOUT_CLASS;                 /* bce's head and class read-outs exclude each other */
+    assert_ok(shn_model_write(m, path, &err));
+    assert_status(shn_model_read(path, &r, &err), SHN_FORMAT);
+    m->readouts &= ~(1u << SHN_READOUT_CLASS);
+    const size_t n = m->n_sentences;
+    m->n_sentences = 0;                                     /* a read-out without its bank */
+    assert_ok(shn_model_write(m, path, &err));
+    assert_status(shn_model_read(path, &r, &err), SHN_FORMAT);
+    assert_non_null(strstr(err.text, "readouts"));
+    m->n_sentences = n;
+    assert_ok(shn_model_write(m, path, &err));
+    for (long fail = 1;; fail++) {
+        shn_alloc_fail_after(fail);
+        const shn_status st = shn_model_read(path, &r, &err);
+        shn_alloc_fail_after(0);
+        if (st == SHN_OK) break;
+        assert_true(st == SHN_NOMEM || st == SHN_FORMAT);
+    }
+    shn_model_free(r);
+    shn_model_free(m);
 }
 
 static void test_round_trip(void **state)
@@ -327,6 +414,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_sentences_round_trip),
         cmocka_unit_test(test_embeddings_follow_the_rule),
         cmocka_unit_test(test_what_cannot_be_written_is_not),
         cmocka_unit_test(test_mismatches_are_named),
