@@ -24,7 +24,7 @@ typedef struct shn_engine_options {
     const char   *name;         /**< "cpu" (default) or "ref" */
     shn_precision precision;    /**< auto */
     unsigned      n_threads;    /**< 0: one per usable core */
-    const char   *isa;          /**< NULL: all the CPU has; "avx2", "avx512", "amx": at most that (also env SHINDEN_ISA) */
+    const char   *isa;          /**< NULL: all the CPU has; "base", "avx2", "avx512", "amx": at most that (also env SHINDEN_ISA) */
 } shn_engine_options;
 void shn_engine_defaults(shn_engine_options *options);
 
