@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs what building and running Shinden needs on Debian 12 or 13, and says what. Needs root or sudo, and apt.
-# usage: ./setup.sh [--fuzz] [--no-avx] [--arm64]
+# usage: ./setup.sh [--fuzz] [--mpi] [--no-avx] [--arm64]
 #   --fuzz    also clang, for the fuzz targets
+#   --mpi     also Open MPI, for the preset mpi
 #   --no-avx  also the emulator of tests/no_avx.sh
 #   --arm64   also a cross compiler, an emulator, and the same libraries for arm64, unpacked in build/arm64-root and nowhere else
 set -euo pipefail
@@ -25,6 +26,7 @@ libraries=(
 arm64=0
 for argument in "$@"; do
   case $argument in
+    --mpi) tools+=(libopenmpi-dev openmpi-bin) ;;
     --fuzz) tools+=(clang libclang-rt-14-dev) ;;
     --no-avx) tools+=(qemu-user-static) ;;
     --arm64) arm64=1 tools+=(gcc-aarch64-linux-gnu g++-aarch64-linux-gnu qemu-user-static binfmt-support mmdebstrap) ;;
