@@ -8,7 +8,6 @@
 #include "base/fail.h"
 #include "eval/calibrate.h"
 #include "eval/decide.h"
-#include "eval/features.h"
 #include "eval/rank.h"
 #include "eval/ridge.h"
 
@@ -146,55 +145,28 @@ static shn_status to_log_odds(const float *left_out, const evalset *train, size_
     return st;
 }
 
-/** Ridge on features x [train->n][F], applied to test [s->n][F]; both are standardised in place. */
-static shn_status probe_features(const evalset *train, double *x, const evalset *s, double *test, size_t F, float *score, double *penalty, shn_error *err)
+shn_status control_linear_probe(const evalset *train, const evalset *s, size_t E, float *score, double *penalty, shn_error *err)
 {
-    probe      p = { 0 };
-    shn_status st = probe_open(train, F, &p, err);
+    const size_t W = s->model->input.n_windows;
+    probe   p = { 0 };
+    double *x = shn_alloc(train->n * E, sizeof *x), *test = shn_alloc(s->n * E, sizeof *test);
+    shn_status st = x && test ? probe_open(train, E, &p, err) : shn_fail_nomem(err, "eval.control");
     if (st == SHN_OK) {
-        standardise(x, train->n, test, s->n, F);
-        const ridge_data d = { x, train->label, train->known, p.fold, train->n, F, train->K, p.n_folds };
+        mean_features(train->z, train->n, W, E, x);
+        mean_features(s->z, s->n, W, E, test);
+        standardise(x, train->n, test, s->n, E);
+        const ridge_data d = { x, train->label, train->known, p.fold, train->n, E, train->K, p.n_folds };
         st = ridge_fit(&d, penalties, N_PENALTIES, p.weight, p.left_out, err);
     }
     if (st == SHN_OK) {
         const size_t best = best_penalty(&p, train);
         *penalty = penalties[best];
-        ridge_apply(test, p.weight + best * s->K * F, s->n, F, s->K, score);
+        ridge_apply(test, p.weight + best * s->K * E, s->n, E, s->K, score);
         st = to_log_odds(p.left_out + best * train->n * train->K, train, s->n, score, err);
     }
     probe_free(&p);
-    return st;
-}
-
-shn_status control_linear_probe(const evalset *train, const evalset *s, size_t E, float *score, double *penalty, shn_error *err)
-{
-    const size_t W = s->model->input.n_windows;
-    double *x = shn_alloc(train->n * E, sizeof *x), *test = shn_alloc(s->n * E, sizeof *test);
-    shn_status st = x && test ? SHN_OK : shn_fail_nomem(err, "eval.control");
-    if (st == SHN_OK) {
-        mean_features(train->z, train->n, W, E, x);
-        mean_features(s->z, s->n, W, E, test);
-        st = probe_features(train, x, s, test, E, score, penalty, err);
-    }
     free(x);
     free(test);
-    return st;
-}
-
-shn_status control_simple_features(const evalset *s, const char *train_split, float *score, double *penalty, shn_error *err)
-{
-    evalset    train;
-    double    *x = NULL, *test = NULL;
-    shn_status st = evalset_open_labels(s->model, s->cohort, train_split, &train, err);
-    if (st != SHN_OK) return st;
-    x = shn_alloc(train.n * FEATURES, sizeof *x);
-    test = shn_alloc(s->n * FEATURES, sizeof *test);
-    st = x && test ? features_of_cohort(s->cohort, train.rows, train.n, x, err) : shn_fail_nomem(err, "eval.control");
-    if (st == SHN_OK) st = features_of_cohort(s->cohort, s->rows, s->n, test, err);
-    if (st == SHN_OK) st = probe_features(&train, x, s, test, FEATURES, score, penalty, err);
-    free(x);
-    free(test);
-    evalset_close(&train);
     return st;
 }
 
