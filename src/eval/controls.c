@@ -9,7 +9,6 @@
 #include "base/fail.h"
 #include "eval/calibrate.h"
 #include "eval/decide.h"
-#include "eval/features.h"
 #include "eval/rank.h"
 #include "eval/ridge.h"
 
@@ -150,75 +149,63 @@ static shn_status to_log_odds(const float *left_out, const evalset *train, shn_c
 }
 
 /** The probe's weights, scaling and calibration as one linear head on the features as they come. */
-static void fold_head(const double *weight, const scaling *by, const shn_calibration *c, size_t K, size_t F, float *head_weight, float *head_bias)
+static void fold_head(const double *weight, const scaling *by, const shn_calibration *c, size_t K, size_t E, float *head_weight, float *head_bias)
 {
     for (size_t k = 0; k < K; k++) {
         double bias = c->intercept[k];
-        for (size_t f = 0; f < F; f++) {
-            const double w = c->slope[k] * weight[k * F + f] * by->scale[f];
-            head_weight[k * F + f] = (float)w;
-            bias -= w * by->mean[f];
+        for (size_t e = 0; e < E; e++) {
+            const double w = c->slope[k] * weight[k * E + e] * by->scale[e];
+            head_weight[k * E + e] = (float)w;
+            bias -= w * by->mean[e];
         }
         head_bias[k] = (float)bias;
     }
 }
 
-/** A head on features x [train->n][F], which are standardised in place; weight [K][F], bias [K]. */
-static shn_status fit_head(const evalset *train, double *x, size_t F, float *weight, float *bias, double *penalty, shn_error *err)
+/** A head on the mean over windows of train->z; weight [K][E], bias [K]. */
+static shn_status fit_head(const evalset *train, size_t E, float *weight, float *bias, double *penalty, shn_error *err)
 {
     probe           p = { 0 };
     shn_calibration c = { 0 };
-    const scaling   by = { shn_alloc(F, sizeof(double)), shn_alloc(F, sizeof(double)) };
-    shn_status st = by.mean && by.scale ? probe_open(train, F, &p, err) : shn_fail_nomem(err, "eval.control");
+    double         *x = shn_alloc(train->n * E, sizeof *x);
+    const scaling   by = { shn_alloc(E, sizeof(double)), shn_alloc(E, sizeof(double)) };
+    shn_status st = x && by.mean && by.scale ? probe_open(train, E, &p, err) : shn_fail_nomem(err, "eval.control");
     if (st == SHN_OK) {
-        standardise(x, train->n, F, &by);
-        const ridge_data d = { x, train->label, train->known, p.fold, train->n, F, train->K, p.n_folds };
+        mean_features(train->z, train->n, train->model->input.n_windows, E, x);
+        standardise(x, train->n, E, &by);
+        const ridge_data d = { x, train->label, train->known, p.fold, train->n, E, train->K, p.n_folds };
         st = ridge_fit(&d, penalties, N_PENALTIES, p.weight, p.left_out, err);
     }
     if (st == SHN_OK) {
         const size_t best = best_penalty(&p, train);
         *penalty = penalties[best];
         st = to_log_odds(p.left_out + best * train->n * train->K, train, &c, err);
-        if (st == SHN_OK) fold_head(p.weight + best * train->K * F, &by, &c, train->K, F, weight, bias);
+        if (st == SHN_OK) fold_head(p.weight + best * train->K * E, &by, &c, train->K, E, weight, bias);
     }
     shn_calibration_release(&c);
     probe_free(&p);
+    free(x);
     free(by.mean);
     free(by.scale);
     return st;
 }
 
-/** Fits a head on x [train->n][F] and applies it to test [s->n][F]; score [s->n][K]. */
-static shn_status probe_features(const evalset *train, double *x, const evalset *s, const double *test, size_t F, float *score, double *penalty, shn_error *err)
+shn_status control_linear_probe(const evalset *train, const evalset *s, size_t E, float *score, double *penalty, shn_error *err)
 {
     const size_t K = train->K;
-    float       *weight = shn_alloc(K * F, sizeof *weight), *bias = shn_alloc(K, sizeof *bias);
-    shn_status   st = weight && bias ? fit_head(train, x, F, weight, bias, penalty, err) : shn_fail_nomem(err, "eval.control");
+    float  *weight = shn_alloc(K * E, sizeof *weight), *bias = shn_alloc(K, sizeof *bias);
+    double *x = shn_alloc(s->n * E, sizeof *x);
+    shn_status st = weight && bias && x ? fit_head(train, E, weight, bias, penalty, err) : shn_fail_nomem(err, "eval.control");
+    if (st == SHN_OK) mean_features(s->z, s->n, s->model->input.n_windows, E, x);
     for (size_t i = 0; i < s->n && st == SHN_OK; i++)
         for (size_t k = 0; k < K; k++) {
             double sum = bias[k];
-            for (size_t f = 0; f < F; f++) sum += weight[k * F + f] * test[i * F + f];
+            for (size_t e = 0; e < E; e++) sum += weight[k * E + e] * x[i * E + e];
             score[i * K + k] = (float)sum;
         }
     free(weight);
     free(bias);
-    return st;
-}
-
-/** Mean embeddings of a set, [n][E]; NULL without memory. */
-static double *mean_embeddings(const evalset *s, size_t E)
-{
-    double *x = shn_alloc(s->n * E, sizeof *x);
-    if (x) mean_features(s->z, s->n, s->model->input.n_windows, E, x);
-    return x;
-}
-
-shn_status control_linear_probe(const evalset *train, const evalset *s, size_t E, float *score, double *penalty, shn_error *err)
-{
-    double *x = mean_embeddings(train, E), *test = mean_embeddings(s, E);
-    const shn_status st = x && test ? probe_features(train, x, s, test, E, score, penalty, err) : shn_fail_nomem(err, "eval.control");
     free(x);
-    free(test);
     return st;
 }
 
@@ -269,30 +256,11 @@ shn_status control_probe_model(const shn_model *like, const shn_cohort *c, const
         train.z = shn_alloc(train.n * random->input.n_windows * random->E, sizeof *train.z);
         st = train.z ? shn_embed_cohort(random, eng, c, train.rows, train.n, train.z, watcher, err) : shn_fail_nomem(err, "eval.control");
     }
-    double *x = st == SHN_OK ? mean_embeddings(&train, random->E) : NULL;
-    if (st == SHN_OK) st = x ? fit_head(&train, x, random->E, random->head_weight, random->head_bias, penalty, err) : shn_fail_nomem(err, "eval.control");
-    free(x);
+    if (st == SHN_OK) st = fit_head(&train, random->E, random->head_weight, random->head_bias, penalty, err);
     evalset_close(&train);
     shn_engine_free(eng);
     if (st == SHN_OK) *out = random;
     else shn_model_free(random);
-    return st;
-}
-
-shn_status control_simple_features(const evalset *s, const char *train_split, float *score, double *penalty, shn_error *err)
-{
-    evalset    train;
-    double    *x = NULL, *test = NULL;
-    shn_status st = evalset_open_labels(s->model, s->cohort, train_split, &train, err);
-    if (st != SHN_OK) return st;
-    x = shn_alloc(train.n * FEATURES, sizeof *x);
-    test = shn_alloc(s->n * FEATURES, sizeof *test);
-    st = x && test ? features_of_cohort(s->cohort, train.rows, train.n, x, err) : shn_fail_nomem(err, "eval.control");
-    if (st == SHN_OK) st = features_of_cohort(s->cohort, s->rows, s->n, test, err);
-    if (st == SHN_OK) st = probe_features(&train, x, s, test, FEATURES, score, penalty, err);
-    free(x);
-    free(test);
-    evalset_close(&train);
     return st;
 }
 

@@ -20,12 +20,6 @@ void control_frequency(const evalset *s, float *score);
 SHN_NODISCARD shn_status control_random_probe(const evalset *s, const shn_engine_options *options, const char *train_split,
                                               const shn_watcher *watcher, float *score, double *penalty, shn_error *err);
 
-/**
- * The same probe on what a ruler measures (features.h: rate, regularity, amplitudes, intervals) instead of an encoder's embedding, of the cohort's records as they are.
- * Parameters and errors as control_random_probe.
- */
-SHN_NODISCARD shn_status control_simple_features(const evalset *s, const char *train_split, float *score, double *penalty, shn_error *err);
-
 /** The probe alone, on the embeddings z [n][n_windows][E] that the two sets hold; score [s->n][K]. */
 SHN_NODISCARD shn_status control_linear_probe(const evalset *train, const evalset *s, size_t E, float *score, double *penalty, shn_error *err);
 

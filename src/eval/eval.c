@@ -12,6 +12,7 @@
 #include "eval/away.h"
 #include "eval/controls.h"
 #include "eval/doc.h"
+#include "eval/features.h"
 #include "eval/judged.h"
 #include "eval/rank.h"
 #include "eval/subgroups.h"

@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/fail.h"
+#include "eval/controls.h"
 
 static int by_value(const void *a, const void *b)
 {
@@ -195,4 +196,32 @@ shn_status features_of_cohort(const shn_cohort *c, const uint32_t *rows, size_t 
     }
     free(mv);
     return ok ? SHN_OK : shn_fail_nomem(err, "eval.features");
+}
+
+/** The features stand in the place of an embedding, the same for every window: z [n][windows][FEATURES]. */
+static shn_status features_as_embedding(evalset *s, shn_error *err)
+{
+    const size_t W = s->model->input.n_windows;
+    double      *x = shn_alloc(s->n * FEATURES, sizeof *x);
+    s->z = shn_alloc(s->n * W * FEATURES, sizeof *s->z);
+    const shn_status st = x && s->z ? features_of_cohort(s->cohort, s->rows, s->n, x, err) : shn_fail_nomem(err, "eval.features");
+    for (size_t i = 0; st == SHN_OK && i < s->n; i++)
+        for (size_t w = 0; w < W; w++)
+            for (size_t f = 0; f < FEATURES; f++) s->z[(i * W + w) * FEATURES + f] = (float)x[i * FEATURES + f];
+    free(x);
+    return st;
+}
+
+shn_status control_simple_features(const evalset *s, const char *train_split, float *score, double *penalty, shn_error *err)
+{
+    evalset    train, mine = *s;
+    shn_status st = evalset_open_labels(s->model, s->cohort, train_split, &train, err);
+    if (st != SHN_OK) return st;
+    mine.z = NULL;
+    st = features_as_embedding(&train, err);
+    if (st == SHN_OK) st = features_as_embedding(&mine, err);
+    if (st == SHN_OK) st = control_linear_probe(&train, &mine, FEATURES, score, penalty, err);
+    free(mine.z);
+    evalset_close(&train);
+    return st;
 }

@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "shinden/cohort.h"
+#include "eval/evalset.h"
 
 enum { FEATURES_RHYTHM = 8, FEATURES_PER_LEAD = 7, FEATURES = FEATURES_RHYTHM + 12 * FEATURES_PER_LEAD };
 enum { FEATURES_BEATS_MAX = 512 };
@@ -31,5 +31,11 @@ int features_beats(const float *mv, size_t T, size_t n, double fs_hz, uint32_t *
 int features_of(const float *mv, size_t T, size_t n, double fs_hz, double *x);
 /** Rows of a cohort: x [n][FEATURES]. Errors SHN_NOMEM. */
 SHN_NODISCARD shn_status features_of_cohort(const shn_cohort *c, const uint32_t *rows, size_t n, double *x, shn_error *err);
+/**
+ * The control: the ridge probe of controls.h on these features instead of an encoder's embedding, of the cohort's records as they are.
+ * @param[out] score  [n][K] log-odds;  @param[out] penalty  the one chosen
+ * Errors  SHN_RANGE (no_split) the cohort has no split `train_split`;  SHN_NOMEM
+ */
+SHN_NODISCARD shn_status control_simple_features(const evalset *s, const char *train_split, float *score, double *penalty, shn_error *err);
 
 #endif
