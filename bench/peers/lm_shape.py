@@ -7,12 +7,10 @@ a thread is what a quiet one would need at least.
 
     python bench/peers/lm_shape.py --shinden build/llama/shinden --layers 4 -o /tmp/shape
 
-The texts: 100 of 20 tokens that share nothing worth sharing, the worst case; with --tokenizer DIR (Qwen3's tokenizer.json) also the registry's
-English names behind the default prompt. Times are of the whole command, opening and writing included; of xllamacpp without loading. Token
+The texts: 100 of 20 tokens that share nothing worth sharing, the worst case. Times are of the whole command, opening and writing included; of xllamacpp without loading. Token
 embeddings and the output matrix are left out of the scaling to 36 layers.
 """
 import argparse
-import csv
 import json
 import os
 import random
@@ -73,8 +71,7 @@ def write_model(path, layers, kind, tokenizer):
         else:
             w.add_tensor(name, gguf.quants.quantize(x / np.float32(np.sqrt(shape[1])), qtype), raw_dtype=qtype)
 
-    block = rng.standard_normal((512, D), np.float32) / 64      # rows repeat: only those in use are ever read
-    w.add_tensor("token_embd.weight", np.tile(block, (n_tokens // 512 + 1, 1))[:n_tokens].astype(np.float16))
+    add("token_embd.weight", n_tokens, D)
     add("output_norm.weight", D)
     for layer in range(layers):
         p = f"blk.{layer}."
@@ -104,14 +101,14 @@ def cpu_of_children():
     return r.ru_utime + r.ru_stime
 
 
-def run_shinden(a, model, lines, prompt, provider, precision):
+def run_shinden(a, model, lines, provider, precision):
     """(seconds, CPU seconds a thread, tokens, tokens computed, peak anonymous MB) of the whole command."""
     out = f"{a.out}/v.safetensors"
     for path in (out, out + ".partial"):
         if os.path.exists(path):
             os.remove(path)
     start, cpu = time.perf_counter(), cpu_of_children()
-    p = subprocess.Popen([a.shinden, "text", "encode", "--json", "--model", model, "--lines", lines, *prompt, "--pooling", "mean", "--provider", provider,
+    p = subprocess.Popen([a.shinden, "text", "encode", "--json", "--model", model, "--lines", lines, "--prompt", "", "--pooling", "mean", "--provider", provider,
                           "--precision", precision, "--threads", str(a.threads), "-o", out], stdout=subprocess.PIPE, text=True)
     stop, peak = threading.Event(), [0.0]
     watch = threading.Thread(target=anonymous_peak, args=(p.pid, stop, peak))
@@ -142,15 +139,16 @@ def start_xllamacpp(path, threads):
     return xllamacpp.Server(p), xllamacpp.__version__
 
 
-def measure(a, model, lines, prompt, server):
+def measure(a, model, lines, server):
     """Everybody in turn; the peer's name -> list of what run_shinden() gives."""
-    texts, rows = open(lines).read().split("\n")[:-1], {}
+    with open(lines) as f:
+        texts, rows = f.read().split("\n")[:-1], {}
     for _ in range(a.rounds):
         for precision in a.precision or ["f32", "bf16"]:
-            rows.setdefault(f"shinden {precision}", []).append(run_shinden(a, model, lines, prompt, "own", precision))
+            rows.setdefault(f"shinden {precision}", []).append(run_shinden(a, model, lines, "own", precision))
         if a.provider:
-            rows.setdefault("libllama, provider", []).append(run_shinden(a, model, lines, prompt, "llama", "auto"))
-        if server and prompt:
+            rows.setdefault("libllama, provider", []).append(run_shinden(a, model, lines, "llama", "auto"))
+        if server:
             start = time.perf_counter()
             answer = server.handle_embeddings({"input": texts})
             rows.setdefault("xllamacpp", []).append((time.perf_counter() - start, float("nan"), 0, 0, float("nan")))
@@ -177,16 +175,15 @@ def main():
     p.add_argument("--threads", type=int, default=2)
     p.add_argument("--rounds", type=int, default=3)
     p.add_argument("--precision", action="append", help="of shinden: auto, f32, bf16; may be given several times (default f32 and bf16)")
-    p.add_argument("--tokenizer", help="folder with Qwen3's tokenizer.json: real names too")
     p.add_argument("--xllamacpp", action="store_true", help="also through that package's server")
     p.add_argument("-o", "--out", required=True)
     a = p.parse_args()
     os.makedirs(a.out, exist_ok=True)
     a.provider = "built without libllama" not in subprocess.run(
         [a.shinden, "text", "encode", "--provider", "llama", "--model", "none.gguf", "--lines", os.devnull, "-o", f"{a.out}/none"], capture_output=True, text=True).stderr
-    with open(f"{a.tokenizer or HERE + '/../../tests/golden/lm/qwen3'}/tokenizer.json") as f:
+    with open(f"{HERE}/../../tests/golden/lm/qwen3/tokenizer.json") as f:
         tokenizer = json.load(f)
-    model = f"{a.out}/qwen3-{a.layers}-{a.type}{'-vocabulary' if a.tokenizer else ''}.gguf"
+    model = f"{a.out}/qwen3-{a.layers}-{a.type}.gguf"
     if not os.path.exists(model):
         write_model(model + ".part", a.layers, a.type, tokenizer)
         os.rename(model + ".part", model)
@@ -195,15 +192,10 @@ def main():
         cpu = re.search(r"model name\s*: (.*)", f.read()).group(1)
     print(f"{cpu}, {a.threads} threads, {a.layers} of {LAYERS} layers, {a.type}; provider llama {'built in' if a.provider else 'not built in'}, xllamacpp {version}")
     lines = f"{a.out}/texts"
-    if a.tokenizer:
-        with open(f"{HERE}/../../src/labels/findings.csv", encoding="utf-8") as f, open(lines, "w") as out:
-            out.write("".join(x + "\n" for x in sorted({r["name_en"] for r in csv.DictReader(f)})))
-        table(a, "the registry's English names behind the default prompt", measure(a, model, lines, [], server))
-        return
     printable, draw = [chr(c) for c in range(33, 127)], random.Random(1)
     with open(lines, "w") as out:
         out.write("".join(printable[i % 94] + "".join(draw.choice(printable) for _ in range(19)) + "\n" for i in range(100)))
-    table(a, "100 texts of 20 tokens that share nothing", measure(a, model, lines, ["--prompt", ""], server))
+    table(a, "100 texts of 20 tokens that share nothing", measure(a, model, lines, server))
 
 
 if __name__ == "__main__":

@@ -130,7 +130,7 @@ head -c 100000 "$golden/llama/model.gguf" > "$dir/cut.gguf"
 refused 1 "it is cut off" "$shinden" text encode --model "$dir/cut.gguf" --lines "$dir/lines" -o "$dir/x.safetensors"
 
 # a model larger than the address space: told apart from missing memory. A sanitizer needs all of it for itself.
-if (ulimit -v 8000000 && "$shinden" --version > /dev/null 2>&1); then
+if (ulimit -v 8000000 && "$shinden" --version) > /dev/null 2>&1; then
     cp "$golden/llama/model.gguf" "$dir/big.gguf"
     truncate -s 16G "$dir/big.gguf"                                         # sparse
     limited() { (ulimit -v 8000000 && "$@"); }
