@@ -1,6 +1,7 @@
 /** A phrase's vector, checked to be of the model's text space, and its scores. */
 #include "shinden/phrase.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,7 +62,7 @@ static shn_status encode(const shn_model *m, const shn_phrase_source *source, co
     shn_encode_config config;
     if (snprintf(folder, sizeof folder, "%s/shinden-phrase-XXXXXX", tmp && *tmp ? tmp : "/tmp") >= (int)sizeof folder)
         return shn_fail(err, SHN_RANGE, SHN_REASON_LIMIT, where, "$TMPDIR is too long");
-    if (!mkdtemp(folder)) return shn_fail_errno(err, 0, where, folder);
+    if (!mkdtemp(folder)) return shn_fail_errno(err, errno, where, folder);
     shn_encode_defaults(&config);
     config.model = source->text_model;
     config.n_threads = source->n_threads;
