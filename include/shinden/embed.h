@@ -66,6 +66,8 @@ SHN_NODISCARD shn_status shn_readout_scores(const shn_model *m, shn_readout read
  */
 SHN_NODISCARD shn_status shn_readout_phrase_scores(const shn_model *m, shn_readout readout, const char *text, const float *vector, const float *z,
                                                    size_t n, float *scores, shn_error *err);
+/** Weights of the bank's sentences in the read-out `sentences` of a phrase, weight [n_sentences], sum 1. SHN_MISMATCH: no sentences. */
+SHN_NODISCARD shn_status shn_readout_phrase_weights(const shn_model *m, const float *vector, double *weight, shn_error *err);
 
 #ifdef __cplusplus
 }

@@ -29,8 +29,9 @@ typedef struct shn_input {
     uint32_t   lead_present;        /**< bit per canonical lead that training saw; 0xfff */
 } shn_input;
 
-typedef enum shn_readout { SHN_READOUT_LOGIT, SHN_READOUT_CLASS, SHN_READOUT_CLASS_PRIOR, SHN_READOUT_MARGINAL, SHN_READOUT_SENTENCES, SHN_READOUT_COUNT } shn_readout;
-/** "logit" (bce's own), "class", "class-prior", "marginal", "sentences". */
+typedef enum shn_readout { SHN_READOUT_LOGIT, SHN_READOUT_CLASS, SHN_READOUT_CLASS_PRIOR, SHN_READOUT_MARGINAL, SHN_READOUT_SENTENCES, SHN_READOUT_JOINT,
+                           SHN_READOUT_COUNT } shn_readout;
+/** "logit" (bce's own), "class", "class-prior", "marginal", "sentences", "joint" (class, or logit, plus sentences). */
 const char *shn_readout_name(shn_readout r);
 /** SHN_READOUT_COUNT if no such name. */
 shn_readout shn_readout_from_name(const char *name);

@@ -17,6 +17,7 @@ typedef struct space {
     const shn_model *m;
     size_t  K;                  /* texts that are scored: the model's findings, or one phrase */
     float  *text;               /* [K][E] unit finding embeddings, what the bank makes of them, or the bce head's weights */
+    float  *said;               /* joint: [K][E] what the bank makes of the findings' names */
     float  *sets;               /* marginal: [n_sets][E] */
     double *prior;              /* [K] added to the score of the text */
     uint8_t *seen;              /* [K] marginal: the finding occurs in a training set */
@@ -26,6 +27,7 @@ typedef struct space {
 static void space_free(space *s)
 {
     free(s->text);
+    free(s->said);
     free(s->sets);
     free(s->prior);
     free(s->seen);
@@ -59,7 +61,7 @@ static void bank_weights(const shn_model *m, const float *text, const float *ban
 }
 
 /** The read-out `sentences`: each text is what the sentences like it were projected to, so a text of no sentence's meaning stays near 0. */
-static shn_status fill_sentences(space *s, const float *vectors, shn_error *err)
+static shn_status fill_sentences(const space *s, const float *vectors, float *out, shn_error *err)
 {
     const shn_model *m = s->m;
     const size_t     D = m->D, E = m->E, n = m->n_sentences;
@@ -73,7 +75,7 @@ static shn_status fill_sentences(space *s, const float *vectors, shn_error *err)
         memset(sum, 0, E * sizeof *sum);
         for (size_t i = 0; i < n; i++)
             for (size_t e = 0; e < E; e++) sum[e] += weight[i] * (double)projected[i * E + e];
-        for (size_t e = 0; e < E; e++) s->text[k * E + e] = (float)sum[e];
+        for (size_t e = 0; e < E; e++) out[k * E + e] = (float)sum[e];
     }
     free(bank);
     free(projected);
@@ -95,6 +97,12 @@ static shn_status fill_sets(space *s, shn_error *err)
     return shn_model_set_embeddings(m, s->sets, err);
 }
 
+/** The read-out that joint adds the sentences to. */
+static shn_readout base_of(const shn_model *m, shn_readout readout)
+{
+    return readout != SHN_READOUT_JOINT ? readout : m->head_weight ? SHN_READOUT_LOGIT : SHN_READOUT_CLASS;
+}
+
 /** phrase [D]: its vector as read, the only text; NULL: the model's findings. */
 static shn_status space_open(const shn_model *m, shn_readout readout, const float *phrase, space *s, shn_error *err)
 {
@@ -105,12 +113,17 @@ static shn_status space_open(const shn_model *m, shn_readout readout, const floa
     s->prior = shn_alloc(s->K, sizeof *s->prior);
     s->unit = shn_alloc(m->E, sizeof *s->unit);
     if (!s->text || !s->prior || !s->unit) return shn_fail_nomem(err, "readout");
-    if (readout == SHN_READOUT_LOGIT) {
+    if (readout == SHN_READOUT_SENTENCES) return fill_sentences(s, phrase ? phrase : m->name_vector, s->text, err);
+    if (readout == SHN_READOUT_JOINT) {
+        s->said = shn_alloc(s->K * m->E, sizeof *s->said);
+        const shn_status st = s->said ? fill_sentences(s, m->name_vector, s->said, err) : shn_fail_nomem(err, "readout");
+        if (st != SHN_OK) return st;
+    }
+    if (base_of(m, readout) == SHN_READOUT_LOGIT) {
         memcpy(s->text, m->head_weight, m->K * m->E * sizeof *s->text);
         for (size_t k = 0; k < m->K; k++) s->prior[k] = m->head_bias[k];
         return SHN_OK;
     }
-    if (readout == SHN_READOUT_SENTENCES) return fill_sentences(s, phrase ? phrase : m->name_vector, err);
     const shn_status st = phrase ? shn_model_project(m, phrase, s->text, err) : shn_model_class_embeddings(m, s->text, err);
     fill_prior(s, readout, phrase != NULL);
     return st == SHN_OK && readout == SHN_READOUT_MARGINAL ? fill_sets(s, err) : st;
@@ -131,10 +144,13 @@ static void linear_scores(const space *s, shn_readout readout, const float *z, d
     for (size_t e = 0; e < m->E; e++) square += (double)z[e] * z[e];
     const double inverse_norm = square > 0 ? 1 / sqrt(square) : 0;
     if (readout == SHN_READOUT_SENTENCES) scale = inverse_norm * m->sentence_scale;
-    else if (readout == SHN_READOUT_LOGIT || (m->has_class_columns && m->class_raw)) scale = 1;
+    else if (base_of(m, readout) == SHN_READOUT_LOGIT || (m->has_class_columns && m->class_raw)) scale = 1;
     else scale = inverse_norm * (m->has_class_columns ? m->class_scale : m->logit_scale);
     for (size_t e = 0; e < m->E; e++) s->unit[e] = z[e] * scale;
     for (size_t k = 0; k < s->K; k++) scores[k] = dot(s->unit, s->text + k * m->E, m->E) + s->prior[k];
+    if (readout != SHN_READOUT_JOINT) return;
+    for (size_t e = 0; e < m->E; e++) s->unit[e] = z[e] * inverse_norm * m->sentence_scale;
+    for (size_t k = 0; k < s->K; k++) scores[k] += dot(s->unit, s->said + k * m->E, m->E);
 }
 
 /**
@@ -238,4 +254,19 @@ shn_status shn_readout_phrase_scores(const shn_model *m, shn_readout readout, co
     if (st == SHN_OK) st = score_all(&s, readout, z, n, text, scores, err);
     space_free(&s);
     return st;
+}
+
+shn_status shn_readout_phrase_weights(const shn_model *m, const float *vector, double *weight, shn_error *err)
+{
+    if (m->n_sentences == 0) return applies(m, SHN_READOUT_SENTENCES, err);
+    float *bank = shn_alloc(m->n_sentences * m->D, sizeof *bank), *text = shn_alloc(m->D, sizeof *text);
+    if (bank && text) {
+        for (size_t i = 0; i < m->n_sentences; i++) shn_text_centre(m->sentence_vector + i * m->D, m->sentence_mean, m->D, bank + i * m->D);
+        shn_text_centre(vector, m->name_mean, m->D, text);
+        bank_weights(m, text, bank, weight);
+    }
+    const int ok = bank && text;
+    free(bank);
+    free(text);
+    return ok ? SHN_OK : shn_fail_nomem(err, "readout");
 }

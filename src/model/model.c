@@ -8,7 +8,7 @@
 #include "base/alloc.h"
 #include "base/fail.h"
 
-static const char *const readout_names[SHN_READOUT_COUNT] = { "logit", "class", "class-prior", "marginal", "sentences" };
+static const char *const readout_names[SHN_READOUT_COUNT] = { "logit", "class", "class-prior", "marginal", "sentences", "joint" };
 
 const char *shn_readout_name(shn_readout r) { return (unsigned)r < SHN_READOUT_COUNT ? readout_names[r] : "default"; }
 

@@ -111,7 +111,7 @@ static size_t list_fields(const shn_model *m, field f[FIELDS_MAX])
     const int    text = D != 0, sets = S != 0;
     static const char *const per_readout[SHN_READOUT_COUNT][4] = {
 #define NAMES(r) { "calibration/" r "/slope", "calibration/" r "/intercept", "calibration/" r "/threshold", "calibration/" r "/threshold_prevalence" }
-        NAMES("logit"), NAMES("class"), NAMES("class-prior"), NAMES("marginal"), NAMES("sentences")
+        NAMES("logit"), NAMES("class"), NAMES("class-prior"), NAMES("marginal"), NAMES("sentences"), NAMES("joint")
 #undef NAMES
     };
     f[n++] = (field){ "text/class_vectors", "F32", 2, { K, D }, m->class_vector, text };
@@ -251,7 +251,7 @@ static shn_status read_readouts(json_t *doc, shn_model *m, shn_error *err)
     json_array_foreach(list, i, value) {
         const shn_readout r = json_is_string(value) ? shn_readout_from_name(json_string_value(value)) : SHN_READOUT_COUNT;
         if (r == SHN_READOUT_COUNT) return shn_parts_wrong(err, "readouts");
-        const int applies = r == SHN_READOUT_LOGIT ? m->head_weight != NULL : r == SHN_READOUT_SENTENCES ? m->n_sentences != 0 : m->D && !m->head_weight;
+        const int applies = r == SHN_READOUT_LOGIT ? m->head_weight != NULL : r == SHN_READOUT_SENTENCES || r == SHN_READOUT_JOINT ? m->n_sentences != 0 : m->D && !m->head_weight;
         if (!applies) return shn_parts_wrong(err, "readouts");
         m->readouts |= 1u << r;
     }

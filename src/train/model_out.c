@@ -123,7 +123,7 @@ static void copy_columns(shn_model *m, const shn_head *h)
 static void choose_readouts(shn_model *m)
 {
     m->readouts = m->head_weight ? 1u << SHN_READOUT_LOGIT : 1u << SHN_READOUT_CLASS;
-    if (m->n_sentences) m->readouts |= 1u << SHN_READOUT_SENTENCES;
+    if (m->n_sentences) m->readouts |= 1u << SHN_READOUT_SENTENCES | 1u << SHN_READOUT_JOINT;
     if (m->has_pair_loss && !m->has_class_columns) m->readouts |= 1u << SHN_READOUT_CLASS_PRIOR;
     if (m->has_pair_loss) m->readouts |= 1u << SHN_READOUT_MARGINAL;
     m->readout_default = m->head_weight ? SHN_READOUT_LOGIT : m->has_pair_loss ? SHN_READOUT_MARGINAL : SHN_READOUT_CLASS;

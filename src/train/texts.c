@@ -107,11 +107,12 @@ static shn_status read_sets(shn_texts *t, const shn_vectors *vectors, const shn_
 static shn_status read_sentences(shn_texts *t, const shn_texts_rule *rule, shn_error *err)
 {
     for (size_t s = 0; s < t->n_sentences; s++) {
-        const shn_status st = shn_vectors_get(rule->sentences, rule->reports->text[s], t->sentence_vector + s * t->D, err);
-        if (st != SHN_OK) {
-            shn_error_prefix(err, "sentence of a report (vectors of all: shinden text encode --cohort COHORT.h5 --sentences)");
-            return st;
-        }
+        shn_error why = { 0 };
+        const shn_status st = shn_vectors_get(rule->sentences, rule->reports->text[s], t->sentence_vector + s * t->D, &why);
+        if (st == SHN_MISMATCH)
+            return shn_fail(err, st, why.reason, "train.texts", "no vector for the sentence '%.100s' of a training report; make all: shinden text encode "
+                            "--model MODEL --cohort COHORT.h5 --sentences -o V.safetensors, then --sentence-text V.safetensors", rule->reports->text[s]);
+        if (st != SHN_OK) return shn_fail(err, st, why.reason, "train.texts", "%s", why.text);
     }
     return SHN_OK;
 }

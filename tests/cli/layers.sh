@@ -32,7 +32,7 @@ declare -A room=(
   [cohort]=data [import]=data [fetch]=data [embed]=data      # embed.h: the windows are data's, what is done with them eval's
   [simulate]=simulate
   [loss]=train [train]=train [pretrain]=train
-  [metrics]=eval [eval]=eval [predict]=eval
+  [metrics]=eval [eval]=eval [predict]=eval [phrase]=eval
   [plot]=report [report]=report
   [experiment]=experiment
 )

@@ -113,7 +113,7 @@ static void add_sentences(shn_model *m)
         m->sentence_mean[d] = 0.1f * (float)normals(&r);
         m->name_mean[d] = 0.1f * (float)normals(&r);
     }
-    m->readouts |= 1u << SHN_READOUT_SENTENCES;
+    m->readouts |= 1u << SHN_READOUT_SENTENCES | 1u << SHN_READOUT_JOINT;
 }
 
 static void centred_by(const float *v, const float *mean, double *out)
@@ -141,6 +141,15 @@ static double expected_of_bank(const shn_model *m, const float *z, const float *
 }
 
 static double expected_sentences(const shn_model *m, const float *z, size_t k) { return expected_of_bank(m, z, m->name_vector + k * D); }
+
+static double expected_joint(const shn_model *m, const float *z, size_t k) { return expected_class(m, z, k) + expected_sentences(m, z, k); }
+
+static double expected_joint_logit(const shn_model *m, const float *z, size_t k)
+{
+    double sum = m->head_bias[k];
+    for (size_t e = 0; e < E; e++) sum += (double)m->head_weight[k * E + e] * z[e];
+    return sum + expected_sentences(m, z, k);
+}
 
 static double expected_marginal(const shn_model *m, const float *z, size_t k)
 {
@@ -239,6 +248,12 @@ static void test_sentences(void **state)
     add_sentences(m);
     for (m->has_class_columns = 0; m->has_class_columns < 2; m->has_class_columns++) check(m, SHN_READOUT_SENTENCES, expected_sentences, NULL);
     check(m, SHN_READOUT_CLASS, expected_class, NULL);
+    for (m->has_class_columns = 0; m->has_class_columns < 2; m->has_class_columns++)
+        for (m->class_raw = 0; m->class_raw < 2; m->class_raw++) check(m, SHN_READOUT_JOINT, expected_joint, NULL);
+    m->head_weight = shn_alloc(K * E, sizeof *m->head_weight);          /* bce with sentences: a head beside the text side */
+    m->head_bias = shn_alloc(K, sizeof *m->head_bias);
+    for (size_t i = 0; i < K * E; i++) m->head_weight[i] = bce->head_weight[i];
+    check(m, SHN_READOUT_JOINT, expected_joint_logit, NULL);
     for (long n = 1; n <= 9; n++) {
         shn_alloc_fail_after(n);
         const shn_status st = shn_readout_scores(m, SHN_READOUT_SENTENCES, z, 0, scores, &err);
