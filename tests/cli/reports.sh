@@ -31,7 +31,7 @@ small=(--width 8 --blocks 1,1 --embed 16 --epochs 2 --batch-size 16)
 # the cache: findings' texts and every sentence once
 "$shinden" text encode --model "$lm" --cohort "$dir/c.h5" --sentences -o "$dir/v.safetensors" > "$dir/out"
 "$shinden" text encode --model "$lm" --cohort "$dir/c.h5" -o "$dir/without.safetensors" > "$dir/out.without"
-[ "$(cut -d' ' -f1 "$dir/out" | head -1)" -gt "$(cut -d' ' -f1 "$dir/out.without" | head -1)" ] || fail "--sentences adds no text"
+[ "$(cut -d' ' -f1 "$dir/out" | sed -n 1p)" -gt "$(cut -d' ' -f1 "$dir/out.without" | sed -n 1p)" ] || fail "--sentences adds no text"
 "$shinden" text encode --model "$other" --cohort "$dir/c.h5" --sentences -o "$dir/other.safetensors" > /dev/null
 refused 2 "--sentences go with --cohort" "$shinden" text encode --model "$lm" --labels builtin --sentences -o "$dir/x.safetensors"
 
@@ -83,7 +83,7 @@ refused 1 "no vector for the text" "$shinden" eval "$m" "$dir/c.h5" --split val 
 refused 1 "needs a vector" "$shinden" eval "$m" "$dir/c.h5" --split val --text "sinus rhythm"
 refused 1 "no finding of" "$shinden" eval "$m" "$dir/c.h5" --split val --text "sinus rhythm" --vectors "$dir/v.safetensors" --truth nonsense
 refused 2 "go with --text" "$shinden" eval "$m" "$dir/c.h5" --split val --truth sinus_rhythm
-record=$(find "$dir/sim" -name '*.hea' | sort | head -1)
+record=$(find "$dir/sim" -name '*.hea' | sort | sed -n 1p)
 "$shinden" predict "$m" "$record" --text "irregular rhythm" --text-model "$lm" > "$dir/out"
 grep -q "'irregular rhythm': score class .* sentences .* nearest " "$dir/out" || fail "predict: $(cat "$dir/out")"
 "$shinden" predict "$m" "$record" --text "sinus rhythm" --vectors "$dir/v.safetensors" --json > "$dir/out"
