@@ -26,7 +26,7 @@ void shn_experiment_defaults(shn_experiment_options *options);
 typedef struct shn_experiment_summary { size_t n_systems, n_runs, n_finished, n_claims; } shn_experiment_summary;
 
 /**
- * Runs what is not finished and writes the report. FOLDER gets cohorts/, runs/ (a folder for each training, named by its settings' digest) and
+ * Runs what is not finished and writes the report. FOLDER gets cohorts/, runs/ (a folder for each training, named by its settings' digest), controls/ and
  * report/: results.json, results.md, report.html, tables/NAME.csv, NAME.tex and NAME-findings.csv, claims.csv, figures/ and cases/ (SVG). Killed and started again it goes on; the same seeds give
  * the same tables.
  * Errors  SHN_FORMAT  the config, with line and column;  those of import, training and evaluation, with the run's name;  SHN_CANCELLED

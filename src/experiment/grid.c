@@ -104,8 +104,7 @@ static shn_status text_digest(const xp_text *t, char hex[65], shn_error *err)
     return SHN_OK;
 }
 
-/** What a training reads of its cohort, and what is fitted afterwards: the digests of `train` and, where there is one, `val`. */
-static shn_status cohort_digest(const shn_cohort *c, char out[2 * 65], shn_error *err)
+shn_status xp_cohort_digest(const shn_cohort *c, char out[XP_COHORT_DIGEST], shn_error *err)
 {
     static const char *const splits[] = { "train", "val" };
     shn_status st = SHN_OK;
@@ -167,13 +166,13 @@ static shn_status name_run(const xp_grid *g, xp_run *run, const char *cohort_hex
 }
 
 /** Digests of the cohorts, or of their folds, that systems are trained on: hex [n_cohorts][XP_PARTS_MAX]. */
-static shn_status digest_cohorts(const xp_plan *p, char (*hex)[2 * 65], shn_error *err)
+static shn_status digest_cohorts(const xp_plan *p, char (*hex)[XP_COHORT_DIGEST], shn_error *err)
 {
     shn_status st = SHN_OK;
     for (size_t i = 0; i < p->n_systems && st == SHN_OK; i++) {         /* only cohorts that are trained on need a training split */
         const size_t c = p->systems[i].cohort, n = p->cohorts[c].n_folds ? p->cohorts[c].n_folds : 1;
         for (size_t part = 0; part < n && st == SHN_OK && !*hex[c * XP_PARTS_MAX + part]; part++)
-            st = cohort_digest(xp_training_cohort(p, &p->systems[i], part), hex[c * XP_PARTS_MAX + part], err);
+            st = xp_cohort_digest(xp_training_cohort(p, &p->systems[i], part), hex[c * XP_PARTS_MAX + part], err);
         if (st != SHN_OK) shn_error_prefix(err, "cohort '%.60s'", p->cohorts[c].name);
     }
     return st;
@@ -182,7 +181,7 @@ static shn_status digest_cohorts(const xp_plan *p, char (*hex)[2 * 65], shn_erro
 static shn_status name_runs(xp_grid *g, shn_error *err)
 {
     const xp_plan *p = g->plan;
-    char (*cohort)[2 * 65] = shn_alloc(p->n_cohorts * XP_PARTS_MAX, sizeof *cohort);
+    char (*cohort)[XP_COHORT_DIGEST] = shn_alloc(p->n_cohorts * XP_PARTS_MAX, sizeof *cohort);
     char (*text)[65] = shn_alloc(p->n_texts + 1, sizeof *text);         /* the last: no text */
     shn_status st = cohort && text ? SHN_OK : shn_fail_nomem(err, "experiment");
     for (size_t i = 0; i < p->n_texts && st == SHN_OK; i++) st = text_digest(&p->texts[i], text[i], err);

@@ -23,6 +23,9 @@ void xp_grid_close(xp_grid *g);
  * The first run that fails stops the rest; what is finished stays.
  */
 SHN_NODISCARD shn_status xp_grid_run(xp_grid *g, unsigned n_workers, const shn_watcher *watcher, shn_error *err);
+#define XP_COHORT_DIGEST (2 * 65)
+/** What a training reads of its cohort, and what is fitted afterwards: the digests of `train` and, where there is one, `val`, as text. Errors as shn_cohort_digest */
+SHN_NODISCARD shn_status xp_cohort_digest(const shn_cohort *c, char out[XP_COHORT_DIGEST], shn_error *err);
 /** Path of a file of a run, [SHN_PATH_MAX]. */
 SHN_NODISCARD shn_status xp_run_path(const xp_run *run, const char *name, char *out, shn_error *err);
 /** The run of a system by index of seed and part. */

@@ -7,17 +7,10 @@
 #include "base/fail.h"
 #include "base/file.h"
 #include "eval/away.h"
-#include "eval/controls.h"
 #include "shinden/embed.h"
 #include "shinden/findings.h"
 
 enum { BATCH = 64 };
-
-const char *xp_what_name(xp_what what)
-{
-    static const char *const names[] = { "", "label frequency", "random encoder, linear probe" };
-    return names[what];
-}
 
 /** The cohort that a part is judged on: the round of the cross-validation that it was left out of, or the whole. */
 static shn_cohort *judged_cohort(const xp_plan *p, const xp_evaluation *e, size_t part)
@@ -26,22 +19,12 @@ static shn_cohort *judged_cohort(const xp_plan *p, const xp_evaluation *e, size_
     return c->n_folds ? c->fold[part] : c->open;
 }
 
-/** A control made like a run's model from the same training records, and fitted as that was. */
-static shn_status make_control(const xp_grid *g, const xp_run *run, xp_what what, const shn_watcher *watcher, shn_model **model, shn_error *err)
+/** Puts a control in the place of the run's model. */
+static shn_status take_control(const xp_grid *g, const xp_run *run, xp_what what, const shn_watcher *watcher, shn_model **model, shn_error *err)
 {
-    const shn_cohort *c = xp_training_cohort(g->plan, &g->plan->systems[run->system], run->part);
-    shn_engine_options engine;
-    shn_engine        *eng = NULL;
-    shn_model         *like = *model, *control = NULL;
-    double             penalty;
-    shn_engine_defaults(&engine);
-    shn_status st = what == XP_FREQUENCY ? control_frequency_model(like, &control, err) : control_probe_model(like, c, "train", &engine, watcher, &control, &penalty, err);
-    const int fit = st == SHN_OK && shn_cohort_has_split(c, "val");
-    if (fit) st = shn_model_engine(control, BATCH, &engine, &eng, err);
-    if (st == SHN_OK && fit) st = shn_model_fit(control, eng, c, "val", watcher, err);
-    shn_engine_free(eng);
+    shn_model *like = *model;
+    const shn_status st = xp_control_model(g, run, what, like, watcher, model, err);
     shn_model_free(like);
-    *model = control;
     return st;
 }
 
@@ -62,7 +45,7 @@ shn_status xp_judge_part(const xp_grid *g, const xp_row *row, const xp_evaluatio
     shn_engine_defaults(&engine);
     shn_status st = xp_run_path(run, "model.safetensors", path, err);
     if (st == SHN_OK) st = shn_model_read(path, model, err);
-    if (st == SHN_OK && what != XP_TRAINED) st = make_control(g, run, what, watcher, model, err);
+    if (st == SHN_OK && what != XP_TRAINED) st = take_control(g, run, what, watcher, model, err);
     if (st == SHN_OK) st = shn_model_engine(*model, BATCH, &engine, &eng, err);
     if (st == SHN_OK && e->home < g->plan->n_cohorts)
         st = judged_open_away(*model, eng, g->plan->cohorts[e->cohort].open, g->plan->cohorts[e->home].open, &o, j, err);

@@ -3,13 +3,9 @@
 #define SHN_EXPERIMENT_JUDGE_H
 
 #include "eval/paired.h"
+#include "experiment/control_model.h"
 #include "experiment/grid.h"
 #include "experiment/scored.h"
-
-/** Which model of a run is judged: what was trained, or a control of the same shape, on the same training records. */
-typedef enum xp_what { XP_TRAINED, XP_FREQUENCY, XP_RANDOM_PROBE } xp_what;
-/** "label frequency", "random encoder, linear probe"; "" for what was trained. */
-const char *xp_what_name(xp_what what);
 
 /** A row of a table or claim: a system's seeds, judged on one evaluation. */
 typedef struct xp_seeds { xp_scored *s; summary_input *in; size_t n; } xp_seeds;

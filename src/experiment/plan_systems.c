@@ -82,7 +82,7 @@ static shn_status finish_system(const xp_reader *r, shn_yaml_node node, xp_syste
         if (strcmp(p->systems[i].name, s->name) == 0) return shn_yaml_fail(r->y, node, r->err, "two systems are called '%.60s'", s->name);
     shn_status st = settle_parts(r, node, s);
     if (st != SHN_OK) return st;
-    st = xp_train_config(p, s, p->seeds[0], 0, &config, r->err);
+    for (size_t part = 0; part < s->n_parts && st == SHN_OK; part++) st = xp_train_config(p, s, p->seeds[0], part, &config, r->err);
     if (st != SHN_OK) {
         char why[200];
         snprintf(why, sizeof why, "%.190s", r->err ? r->err->text : "");

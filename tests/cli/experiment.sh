@@ -64,6 +64,9 @@ grep -q '^left-out,class,1,.*,top1,,,,$' "$dir/whole/report/tables/left.csv" || 
 [ "$(tail -n +2 "$dir/whole/report/tables/left-findings.csv" | wc -l)" -eq 3 ] || fail "left-out findings: $(cat "$dir/whole/report/tables/left-findings.csv")"
 tail -n +2 "$dir/whole/report/tables/left-findings.csv" | cut -d, -f7 | grep -vq '^0$' && fail "a finding that was left out has training positives"
 
+# one control of each kind for each training cohort (the whole, two folds) and shape (E = 8, 16); a probe that knows all labels is none where findings were left out
+[ "$(find "$dir/whole/controls" -name 'random-probe-*.safetensors' | wc -l)" -eq 4 ] || fail "controls: $(ls "$dir/whole/controls")"
+
 # killed at several moments and resumed, with another number of workers: the same document, but for the seconds that training took
 for after in 0.3 0.5 0.8; do
     "$shinden" experiment "$dir/x.yaml" -o "$dir/killed" --workers 1 >/dev/null 2>&1 &

@@ -176,6 +176,7 @@ static void test_refusals(void **state)
     refused("cross_validate: 4", "cross_validate: 1", "from 2");
     refused("[[x, y], [z]]", "[]", "groups");
     refused("[[x, y], [z]]", "[x]", "list of 1");
+    refused("[[x, y], [z]]", "[[x, y], ['z\"']]", "plain word");
     refused("same_as: b", "same_as: z", "no cohort 'z' above");
     refused("same_as: b", "same_as: h", "no cohort 'h' above");
     refused("{n: 6, groups: 3,", "{groups: 3,", "needs n");
