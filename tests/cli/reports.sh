@@ -9,6 +9,8 @@ other=$PWD/tests/golden/lm/xlmr
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 fail() { echo "reports.sh: $*"; exit 1; }
+# quiet COMMAND...: must succeed; what it says is shown only if it does not
+quiet() { "$@" > "$dir/quiet" 2>&1 || fail "$*: ended with $?: $(cat "$dir/quiet")"; }
 # refused CODE WORDS COMMAND...: ends with CODE and one line that holds WORDS
 refused() {
     local code=$1 words=$2 status=0
@@ -19,20 +21,20 @@ refused() {
     [ "$(grep -vc '^shinden train: texts' "$dir/err")" -eq 1 ] || fail "$*: more than a line: $(cat "$dir/err")"
 }
 
-"$shinden" simulate -n 120 --seed 3 -o "$dir/sim" > /dev/null
+quiet "$shinden" simulate -n 120 --seed 3 -o "$dir/sim"
 awk -F, -v OFS=, 'NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i; print $0, "report"; next }
     { words = $at["labels"]; gsub(/_/, " ", words); gsub(/;/, ". ", words); print $0, NR % 5 ? words ". record of good quality." : "" }' \
     "$dir/sim/labels.csv" > "$dir/labels.csv"
 mv "$dir/labels.csv" "$dir/sim/labels.csv"
 sed 's/^split: split/&\nreport: report/' "$dir/sim/mapping.yaml" > "$dir/sim/reports.yaml"
-"$shinden" import --map "$dir/sim/reports.yaml" "$dir/sim" -o "$dir/c.h5" --fs 100 > /dev/null
+quiet "$shinden" import --map "$dir/sim/reports.yaml" "$dir/sim" -o "$dir/c.h5" --fs 100
 small=(--width 8 --blocks 1,1 --embed 16 --epochs 2 --batch-size 16)
 
 # the cache: findings' texts and every sentence once
 "$shinden" text encode --model "$lm" --cohort "$dir/c.h5" --sentences -o "$dir/v.safetensors" > "$dir/out"
 "$shinden" text encode --model "$lm" --cohort "$dir/c.h5" -o "$dir/without.safetensors" > "$dir/out.without"
 [ "$(cut -d' ' -f1 "$dir/out" | sed -n 1p)" -gt "$(cut -d' ' -f1 "$dir/out.without" | sed -n 1p)" ] || fail "--sentences adds no text"
-"$shinden" text encode --model "$other" --cohort "$dir/c.h5" --sentences -o "$dir/other.safetensors" > /dev/null
+quiet "$shinden" text encode --model "$other" --cohort "$dir/c.h5" --sentences -o "$dir/other.safetensors"
 refused 2 "--sentences go with --cohort" "$shinden" text encode --model "$lm" --labels builtin --sentences -o "$dir/x.safetensors"
 
 # training: with a head and with text columns; a sentence without a vector is named
@@ -54,7 +56,7 @@ refused 1 "name e5-small or a file" "$shinden" train "$dir/c.h5" --loss bce --se
 refused 1 "only with sentences above 0" "$shinden" train "$dir/c.h5" --loss bce --sentence-text "$dir/v.safetensors" "${small[@]}" -o "$dir/x"
 
 # few codes: so many records keep their labels, the model says so
-"$shinden" train "$dir/c.h5" --loss bce --text "$dir/v.safetensors" --sentences 1 --coded 30 "${small[@]}" -o "$dir/few" > /dev/null 2>&1
+quiet "$shinden" train "$dir/c.h5" --loss bce --text "$dir/v.safetensors" --sentences 1 --coded 30 "${small[@]}" -o "$dir/few"
 grep -q '"coded":"30"' "$dir/few/log.jsonl" || fail "the log does not say how many records are coded"
 grep -qx 'coded: 30' "$dir/few/config.yaml" || fail "nor does config.yaml"
 "$shinden" model show "$dir/few/model.safetensors" --json > "$dir/out"
@@ -90,11 +92,11 @@ grep -q "'irregular rhythm': score class .* sentences .* nearest " "$dir/out" ||
 grep -q '"phrase"' "$dir/out" || fail "predict --json has no phrase"
 refused 2 "text and the JSON" "$shinden" predict "$m" "$record" --text "sinus rhythm" --vectors "$dir/v.safetensors" --csv
 # a model without texts: only its nearest finding, by any language model; one of random vectors: nothing
-"$shinden" train "$dir/c.h5" --loss bce "${small[@]}" -o "$dir/plain" > /dev/null 2>&1
+quiet "$shinden" train "$dir/c.h5" --loss bce "${small[@]}" -o "$dir/plain"
 "$shinden" eval "$dir/plain/model.safetensors" "$dir/c.h5" --split val --text "fibrillation of the atria" --text-model "$lm" > "$dir/out"
 grep -q '^nearest ' "$dir/out" || fail "a model without texts: $(cat "$dir/out")"
 ! grep -q '^class \|^sentences ' "$dir/out" || fail "a model without texts has no class read-out"
-"$shinden" train "$dir/c.h5" --loss class-columns --text hash --sentences 1 "${small[@]}" --epochs 1 -o "$dir/hash" > /dev/null 2>&1
+quiet "$shinden" train "$dir/c.h5" --loss class-columns --text hash --sentences 1 "${small[@]}" --epochs 1 -o "$dir/hash"
 refused 1 "random text vectors" "$shinden" eval "$dir/hash/model.safetensors" "$dir/c.h5" --split val --text "sinus rhythm" --vectors "$dir/v.safetensors"
 
 # pre-training: what it leaves, resumed to the same bytes after a kill, and training that starts from it
@@ -107,11 +109,11 @@ for left in config.yaml log.jsonl events.out.tfevents.0.shinden checkpoints/last
 for _ in $(seq 200); do [ -s "$dir/killed/checkpoints/last.safetensors" ] && break; sleep 0.02; done
 kill -9 $pid 2> /dev/null || true
 wait $pid 2> /dev/null || true
-"$shinden" pretrain "$dir/c.h5" "${pre[@]}" --resume -o "$dir/killed" > /dev/null 2>&1
+quiet "$shinden" pretrain "$dir/c.h5" "${pre[@]}" --resume -o "$dir/killed"
 cmp "$dir/pre/encoder.safetensors" "$dir/killed/encoder.safetensors" || fail "a killed and resumed run ends otherwise"
-"$shinden" pretrain "$dir/c.h5" --config "$dir/pre/config.yaml" -o "$dir/again" > /dev/null 2>&1
+quiet "$shinden" pretrain "$dir/c.h5" --config "$dir/pre/config.yaml" -o "$dir/again"
 cmp "$dir/pre/encoder.safetensors" "$dir/again/encoder.safetensors" || fail "config.yaml does not give the run again"
-"$shinden" train "$dir/c.h5" --loss bce --init "$dir/pre" "${small[@]}" -o "$dir/from" > /dev/null 2>&1
+quiet "$shinden" train "$dir/c.h5" --loss bce --init "$dir/pre" "${small[@]}" -o "$dir/from"
 cmp -s "$dir/from/model.safetensors" "$dir/plain/model.safetensors" && fail "--init changes nothing"
 grep -q '"init":"[0-9a-f]\{64\}"' "$dir/from/log.jsonl" || fail "the log does not name the weights that training started from"
 "$shinden" model show "$dir/from/model.safetensors" --json > "$dir/out"
