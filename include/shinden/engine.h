@@ -24,6 +24,7 @@ typedef struct shn_engine_options {
     const char   *name;         /**< "cpu" (default) or "ref" */
     shn_precision precision;    /**< auto */
     unsigned      n_threads;    /**< 0: one per usable core */
+    unsigned      winograd;     /**< outputs of a Winograd tile at most: 6 (default), 4, 2 (as exact as direct convolution), 0 (direct); f32 */
     const char   *isa;          /**< NULL: all the CPU has; "avx2", "avx512", "amx": at most that (also env SHINDEN_ISA) */
 } shn_engine_options;
 void shn_engine_defaults(shn_engine_options *options);

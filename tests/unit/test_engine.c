@@ -485,6 +485,10 @@ static void test_refusals(void **state)
     assert_status(shn_engine_new(&n->enc, 60, 4, 1, &o, &e, &err), SHN_RANGE);
     assert_non_null(strstr(err.text, "neon"));
     o.isa = NULL;
+    o.winograd = 3;
+    assert_status(shn_engine_new(&n->enc, 60, 4, 1, &o, &e, &err), SHN_RANGE);
+    assert_non_null(strstr(err.text, "6, 4, 2 or 0"));
+    o.winograd = 6;
     o.n_threads = 100000;
     assert_status(shn_engine_new(&n->enc, 60, 4, 1, &o, &e, &err), SHN_RANGE);
     o.n_threads = 1;

@@ -98,8 +98,8 @@ static shn_status make_unit(cpu_engine *e, cpu_unit *w, shn_isa isa, shn_error *
     size_t     bytes = (size_t)w->u.in_channels * w->u.out_channels * w->u.kernel * sizeof(float);
     shn_status st = SHN_OK;
     w->k = shn_kernels_choose(isa, e->type, w->u.out_channels);
-    if (e->type == SHN_F32 && w->u.kernel == 3 && w->u.stride == 1 && w->u.pad == 1)
-        w->wino = shn_wino_choose(isa, w->u.in_channels, w->u.out_channels, w->conv_length);
+    if (e->type == SHN_F32 && w->u.kernel == 3 && w->u.pad == 1)
+        w->wino = shn_wino_choose(isa, e->tile_max, w->u.stride, w->u.in_channels, w->u.out_channels, w->conv_length);
     if (!w->wino) st = make_primitives(e, w, &bytes, err);
     w->n_weight = whole(bytes / sizeof(float));
     w->weight = e->n_internal;
@@ -120,11 +120,11 @@ static void *carve(const cpu_engine *e, size_t *at, size_t bytes)
 static size_t max_size(size_t a, size_t b) { return a > b ? a : b; }
 
 /** What the largest unit needs, over all units. */
-typedef struct extent { size_t chunk_conv, chunk_in, gradient, weight, wino_sums, plain, channels, embed, sums, scratch, kept; } extent;
+typedef struct extent { size_t chunk_conv, chunk_in, made, gradient, weight, wino_sums, plain, channels, embed, sums, scratch, kept; } extent;
 
 static size_t unit_scratch(const cpu_unit *w)
 {
-    size_t             bytes = w->wino ? shn_wino_scratch(w->u.in_channels, w->u.out_channels) * sizeof(float) : 0;
+    size_t             bytes = w->wino ? shn_wino_scratch(w->wino, w->u.in_channels, w->u.out_channels) * sizeof(float) : 0;
     const shn_conv    *convs[] = { w->infer, w->forward, w->backward_data, w->backward_weights };
     const shn_reorder *reorders[] = { w->from_plain, w->to_plain, w->to_forward, w->to_backward, w->to_infer };
     for (size_t i = 0; i < sizeof convs / sizeof *convs; i++)
@@ -147,15 +147,16 @@ static extent measure(cpu_engine *e)
         x.sums += 2 * ((C + 15) / 16 * 16);
         x.scratch = max_size(x.scratch, unit_scratch(w));
         if (!e->training) continue;
-        if (w->wino) x.wino_sums = max_size(x.wino_sums, 2 * w->n_weight);
+        if (w->wino) x.wino_sums = max_size(x.wino_sums, (size_t)w->wino->matrices * w->u.in_channels * C);
         x.chunk_conv = max_size(x.chunk_conv, cpu_conv_bytes(e, w, w->chunk));
         if (w->u.input >= 1) x.chunk_in = max_size(x.chunk_in, w->chunk * in);
+        if (w->u.input >= 1 && !w->wino && e->units[w->u.input - 1].derived) x.made = max_size(x.made, w->chunk * in);
         x.gradient = max_size(x.gradient, cpu_out_bytes(e, w, e->share_pad));
         x.weight = max_size(x.weight, w->n_weight);
         w->conv_at = x.kept;
         x.kept += (cpu_conv_bytes(e, w, e->share_pad) + 63) / 64 * 64;
         w->out_at = x.kept;
-        if (!w->lazy) x.kept += (cpu_out_bytes(e, w, e->share_pad) + 63) / 64 * 64;
+        if (!w->lazy && !w->derived) x.kept += (cpu_out_bytes(e, w, e->share_pad) + 63) / 64 * 64;
         w->from_at = x.kept;
         if (w->u.max_pool) x.kept += (e->share_pad * w->out_length * C + 63) / 64 * 64;
     }
@@ -169,10 +170,10 @@ static void place_weights(cpu_engine *e, size_t *at)
     for (size_t i = 0; i < e->n_units; i++) {
         cpu_unit *w = &e->units[i];
         w->bias = carve(e, at, w->u.out_channels * sizeof(float));
-        if (w->wino) {
-            const size_t packed = 2 * w->n_weight * sizeof(float);      /* six numbers for three taps */
-            w->w_infer = carve(e, at, packed);
-            if (e->training) w->w_forward = carve(e, at, packed), w->w_backward = carve(e, at, packed);
+        if (w->wino) {          /* folding overwrites the training pass's copy, and packing again the folded one */
+            const size_t packed = (size_t)w->wino->matrices * w->u.in_channels * w->u.out_channels * sizeof(float);
+            w->w_infer = w->w_forward = carve(e, at, packed);
+            if (e->training) w->w_backward = carve(e, at, packed);
             continue;
         }
         w->w_infer = carve(e, at, shn_layout_bytes(shn_conv_layout(w->infer)));
@@ -202,6 +203,7 @@ static void place_thread(cpu_engine *e, cpu_thread *t, const extent *x, size_t *
     for (int b = 0; b < CPU_BUFFERS; b++) t->gradient[b] = carve(e, at, x->gradient);
     t->d_y = carve(e, at, x->chunk_conv);
     t->d_x = carve(e, at, x->chunk_in);
+    t->made = carve(e, at, x->made);
     for (int b = 0; b < 2; b++) t->d_w[b] = carve(e, at, x->weight * sizeof(float));
     t->d_w_part = carve(e, at, x->weight * sizeof(float));
     t->d_w_sums = carve(e, at, x->wino_sums * sizeof(float));
@@ -415,13 +417,16 @@ shn_status shn_engine_new_cpu(const shn_encoder *enc, size_t n_samples, size_t b
     e->n_samples = n_samples;
     e->batch_max = batch_max;
     e->training = training;
+    e->tile_max = options->winograd;
     st = build(e, options, isa, err);
     if (st != SHN_OK) {
         cpu_free(e);
         return st;
     }
     *out = (shn_engine_made){ .ops = &cpu_ops, .self = e, .n_threads = e->n_threads };
-    snprintf(out->describe, sizeof out->describe, "cpu %s %s %u thread%s %s", e->type == SHN_BF16 ? "bf16" : "f32", shn_isa_name(isa),
-             e->n_threads, e->n_threads == 1 ? "" : "s", shn_compute_version());
+    char tiles[24] = "";
+    if (e->type == SHN_F32 && e->tile_max) snprintf(tiles, sizeof tiles, " winograd %u", e->tile_max);
+    snprintf(out->describe, sizeof out->describe, "cpu %s %s%s %u thread%s %s", e->type == SHN_BF16 ? "bf16" : "f32", shn_isa_name(isa),
+             tiles, e->n_threads, e->n_threads == 1 ? "" : "s", shn_compute_version());
     return SHN_OK;
 }

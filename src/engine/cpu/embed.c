@@ -104,5 +104,6 @@ shn_status cpu_embed(void *self, const float *x, size_t B, float *z, shn_error *
     e->B = B;
     const shn_status st = cpu_team(e, embed_thread, err);
     e->folded = st == SHN_OK;
+    e->packed = 0;                              /* copies of the weights share memory */
     return st;
 }

@@ -153,11 +153,12 @@ static void NAME(mask_sums)(const shn_mask_args *a, size_t n, size_t C)
             const size_t i = r * C + c;
             VF           v = NAME(load)(d + i);
             if (other) v += NAME(load)(other + i);
-            v = NAME(keep)(v, NAME(load)(out + i) > 0);
+            const VF result = NAME(load)(y + i);
+            v = NAME(keep)(v, (out ? NAME(load)(out + i) : NAME(bn)(result, &a->bn, c)) > 0);
             NAME(store)(g + i, v);
             NAME(widen)(v, &g0, &g1);
             s0 += g0, s1 += g1;
-            NAME(widen)(NAME(load)(y + i) - mean, &low, &high);
+            NAME(widen)(result - mean, &low, &high);
             p0 += g0 * low, p1 += g1 * high;
             if (!y2) continue;
             NAME(widen)(NAME(load)(y2 + i) - mean2, &low, &high);

@@ -10,6 +10,17 @@
  */
 enum { POSITIONS_PER_CALL = 1248, EMBED_POSITIONS = 624 };
 
+/** 1 for an output that only convolutions read: relu(bn(y)) costs less than keeping it in memory. */
+static int derived(const cpu_engine *e, size_t unit)
+{
+    const shn_unit *u = &e->enc.units[unit];
+    const int       tensor = (int)unit + 1;
+    if (!u->relu || u->max_pool || u->residual >= 0 || e->enc.last == tensor) return 0;
+    for (size_t i = 0; i < e->n_units; i++)
+        if (e->enc.units[i].residual == tensor) return 0;
+    return 1;
+}
+
 static void lengths_and_links(cpu_engine *e)
 {
     for (size_t i = 0; i < e->n_units; i++) {
@@ -21,6 +32,7 @@ static void lengths_and_links(cpu_engine *e)
         w->lazy = !w->u.relu;
         w->shortcut = w->u.residual >= 1 && !e->enc.units[w->u.residual - 1].relu ? w->u.residual - 1 : -1;
         w->sum_unit = (int)i;
+        w->derived = derived(e, i);
     }
     for (size_t i = 0; i < e->n_units; i++)
         if (e->units[i].shortcut >= 0) e->units[e->units[i].shortcut].sum_unit = (int)i;

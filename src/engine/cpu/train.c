@@ -78,26 +78,32 @@ static void settle(cpu_engine *e, cpu_thread *t, unsigned thread, const cpu_unit
 static void clear_padding(cpu_engine *e, cpu_thread *t)
 {
     for (size_t i = 0; i < e->n_units && t->n; i++)
-        if (!e->units[i].lazy && t->n < e->share_pad)
+        if (!e->units[i].lazy && !e->units[i].derived && t->n < e->share_pad)
             memset(cpu_output(e, t, &e->units[i], t->n), 0, cpu_out_bytes(e, &e->units[i], e->share_pad - t->n));
+}
+
+/** A chunk of what a unit reads. *bn is the storage of a derived input's BN. */
+static cpu_source source(cpu_engine *e, cpu_thread *t, const cpu_unit *w, size_t at, size_t n, shn_affine *bn)
+{
+    if (w->u.input == 0) return (cpu_source){ cpu_input(e, t, t->first + at, n, w->chunk), NULL };
+    const cpu_unit *from = &e->units[w->u.input - 1];
+    if (!from->derived) return (cpu_source){ cpu_output(e, t, from, at), NULL };
+    const char *y = cpu_conv_result(e, t, from, at);
+    *bn = affine_of(e, t, from);
+    if (w->wino) return (cpu_source){ y, bn };
+    from->k->normalise(y, n * from->conv_length, from->u.out_channels, bn, NULL, NULL, t->made);
+    memset(t->made + cpu_out_bytes(e, from, n), 0, cpu_out_bytes(e, from, w->chunk - n));
+    return (cpu_source){ t->made, NULL };
 }
 
 static void unit_forward(cpu_engine *e, cpu_thread *t, unsigned thread, cpu_unit *w, char *ready)
 {
-    const size_t C = w->u.out_channels;
-    double      *sum = t->sums + w->sum_at;
-    memset(sum, 0, 2 * C * sizeof *sum);
+    memset(t->sums + w->sum_at, 0, 2 * w->u.out_channels * sizeof(double));
     for (size_t at = 0; at < t->n; at += w->chunk) {
         const size_t n = t->n - at < w->chunk ? t->n - at : w->chunk;
-        const void  *src;
-        if (w->u.input == 0) src = cpu_input(e, t, t->first + at, n, w->chunk);
-        else {
-            const cpu_unit *from = &e->units[w->u.input - 1];
-            if (!ready[w->u.input]) finish(e, t, from, at, n);
-            src = cpu_output(e, t, from, at);
-        }
-        cpu_conv_forward(t, thread, w, src, cpu_conv_result(e, t, w, at), n);
-        w->k->moments(cpu_conv_result(e, t, w, at), n * w->conv_length, C, sum, sum + C);
+        shn_affine   bn;
+        if (!ready[w->u.input] && !e->units[w->u.input - 1].derived) finish(e, t, &e->units[w->u.input - 1], at, n);
+        cpu_conv_forward(t, thread, w, source(e, t, w, at, n, &bn), cpu_conv_result(e, t, w, at), n);
     }
     ready[w->u.input] = 1;
 }
@@ -141,7 +147,7 @@ shn_status cpu_forward(void *self, const float *x, size_t B, int update_state, f
     e->update_state = update_state;
     const shn_status st = cpu_team(e, forward_thread, err);
     e->packed = st == SHN_OK;
-    if (update_state) e->folded = 0;
+    e->folded = 0;                              /* copies of the weights share memory */
     return st;
 }
 
@@ -178,7 +184,7 @@ static void mask(cpu_engine *e, cpu_thread *t, const cpu_unit *w, const void *d,
     const cpu_unit *s = w->shortcut >= 0 ? &e->units[w->shortcut] : NULL;
     double         *sum = t->sums + w->sum_at;
     shn_mask_args   a = {
-        .d = d, .other = other, .out = cpu_output(e, t, w, at), .y = cpu_conv_result(e, t, w, at), .mean = mean_of(t, w), .g = g,
+        .d = d, .other = other, .out = w->derived ? NULL : cpu_output(e, t, w, at), .bn = affine_of(e, t, w), .y = cpu_conv_result(e, t, w, at), .mean = mean_of(t, w), .g = g,
         .sum = sum, .dot = sum + C,
     };
     if (s) {
@@ -274,10 +280,9 @@ static void unit_backward(cpu_engine *e, cpu_thread *t, unsigned thread, size_t 
     if (w->u.input >= 1 && w->last_user) clear_sums(e, t, &e->units[w->u.input - 1]);
     for (size_t at = 0; at < t->n; at += w->chunk) {
         const size_t n = t->n - at < w->chunk ? t->n - at : w->chunk;
+        shn_affine   bn;
         bn_backward(e, t, w, at, n);
-        const void *src = w->u.input == 0 ? cpu_input(e, t, t->first + at, n, w->chunk)
-                                          : cpu_output(e, t, &e->units[w->u.input - 1], at);
-        cpu_conv_weights(e, t, thread, w, src, t->d_y, n, at == 0, d_w);
+        cpu_conv_weights(e, t, thread, w, source(e, t, w, at, n, &bn), t->d_y, n, at == 0, d_w);
         if (w->u.input >= 1) data_gradient(e, t, thread, w, at, n);
     }
     if (t->n) cpu_conv_weights_end(t, w, d_w);
