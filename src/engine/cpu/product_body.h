@@ -6,6 +6,7 @@
 #define COLUMNS (2 * V)
 #define HALF    (V / 2)         /* rows of the register block of `accumulate` */
 #define INLINE  static inline __attribute__((always_inline))
+#define AHEAD   24              /* rows of packed weights that are asked for before they are used: they stream from memory */
 #define UNROLL  _Pragma("GCC unroll 16")
 
 typedef float   vf __attribute__((vector_size(4 * V)));
@@ -43,6 +44,8 @@ static __attribute__((noinline)) void multiply(const float *a, size_t lda, const
     UNROLL for (int r = 0; r < ROWS; r++) s[r][0] = s[r][1] = all(0);
     for (size_t k = 0; k < K; k++, b += COLUMNS) {
         const vf b0 = get(b), b1 = get(b + V);
+        __builtin_prefetch(b + AHEAD * COLUMNS);
+        if (COLUMNS > 16) __builtin_prefetch(b + AHEAD * COLUMNS + 16);
         UNROLL for (int r = 0; r < ROWS; r++) {
             const vf x = all(a[(size_t)r * lda + k]);
             s[r][0] = FMA(x, b0, s[r][0]);

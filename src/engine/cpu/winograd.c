@@ -26,9 +26,9 @@ const shn_wino *shn_wino_choose(shn_isa isa, unsigned tile_max, size_t stride, s
 
 size_t shn_wino_block(size_t K, size_t products, size_t rows)
 {
-    enum { FLOATS = 64 * 1024 };                    /* products x tiles x channels: 256 KB */
-    const size_t tiles = FLOATS / (K * products) / rows * rows;
-    return tiles > 2 * rows ? tiles : 2 * rows;
+    enum { FLOATS = 64 * 1024, LEAST = 26 };        /* products x tiles x channels: 256 KB; packed weights are read once for so many tiles */
+    const size_t tiles = FLOATS / (K * products) / rows * rows, least = (LEAST + rows - 1) / rows * rows;
+    return tiles > least ? tiles : least;
 }
 
 size_t shn_wino_scratch(const shn_wino *w, size_t in, size_t out)
@@ -39,6 +39,6 @@ size_t shn_wino_scratch(const shn_wino *w, size_t in, size_t out)
         const size_t pass = w->products * block * (K + 16 + w->columns);
         if (pass > most) most = pass;
     }
-    const size_t weights = w->products * SHN_WINO_WEIGHT_TILES * (in + out);
+    const size_t weights = w->products * (SHN_WINO_WEIGHT_TILES * (in + out) + 2 * 16);
     return most > weights ? most : weights;
 }

@@ -159,7 +159,7 @@ INLINE void NAME(pass)(const shn_wino_layer *s, const float *x, const shn_affine
                 const size_t matrix = p < MATRICES ? p : MATRICES - 1;
                 for (size_t i = 0; i < padded; i += ROWS) {
                     if (p < side) NAME(fetch)(out->y + ((tile + i) * side + p) * N + o, side * N);
-                    multiply(u + (p * block + i) * lda, lda, packed + (matrix * N + o) * K, K, m + (p * block + i) * COLUMNS);
+                    multiply(u + (p * block + i) * lda, lda, packed + (o / COLUMNS * MATRICES + matrix) * COLUMNS * K, K, m + (p * block + i) * COLUMNS);
                 }
             }
 #if STRIDE > 1
@@ -205,8 +205,8 @@ static void NAME(pack)(const float *weights, size_t in, size_t out, int backward
 {
     const size_t tap = in * out, n_in = backward ? out : in, n_out = backward ? in : out;
     float        g[3][V][V];
-    for (size_t o = 0; o < n_out; o += V) {             /* panels [MATRICES][n_out / COLUMNS][n_in][COLUMNS] */
-        float *panel = packed + o / COLUMNS * COLUMNS * n_in + o % COLUMNS;
+    for (size_t o = 0; o < n_out; o += V) {     /* panels [n_out / COLUMNS][MATRICES][n_in][COLUMNS], in the order in which they are read */
+        float *panel = packed + o / COLUMNS * MATRICES * COLUMNS * n_in + o % COLUMNS;
         for (size_t i = 0; i < n_in; i += V) {
             for (size_t k = 0; k < 3; k++) {
                 if (backward) NAME(turn)(weights + (2 - k) * tap, out, o, i, g[k]);       /* flipped taps */
@@ -217,7 +217,7 @@ static void NAME(pack)(const float *weights, size_t in, size_t out, int backward
                 const vf taps[3] = { get(g[0][r]), get(g[1][r]), get(g[2][r]) };
                 vf       w[MATRICES];
                 NAME(weight)(taps, w);
-                UNROLL for (int p = 0; p < MATRICES; p++) put(panel + (size_t)p * tap + (i + r) * COLUMNS, w[p]);
+                UNROLL for (int p = 0; p < MATRICES; p++) put(panel + ((size_t)p * n_in + i + r) * COLUMNS, w[p]);
             }
         }
     }
@@ -243,19 +243,20 @@ static void NAME(weights)(const shn_wino_layer *s, const float *x, const shn_aff
 {
     const size_t total = s->n * ((s->T + TILE - 1) / TILE), blocks = (total + SHN_WINO_WEIGHT_TILES - 1) / SHN_WINO_WEIGHT_TILES;
     const size_t K = (total + blocks - 1) / blocks;             /* even blocks: none is too short to pay */
-    float       *u = scratch, *v = u + PRODUCTS * K * s->in;    /* panels [PRODUCTS][C / w][K][w] */
+    const size_t step_u = K * s->in + 16, step_v = K * s->out + 16;     /* off a power of two */
+    float       *u = scratch, *v = u + PRODUCTS * step_u;       /* panels [PRODUCTS][C / w][K][w] */
     NAME(place) at = { 0, 0 };
     for (size_t tile = 0; tile < total; tile += K, first = 0) {
         const size_t n = total - tile < K ? total - tile : K;
         for (size_t i = 0; i < n; i++, NAME(next)(s, &at)) {
-            NAME(tile_input)(s, x, bn, at, u + i * V, K * s->in, K * V);
-            NAME(tile_gradient)(s, d_y, at, K, v + i * COLUMNS, K * s->out);
+            NAME(tile_input)(s, x, bn, at, u + i * V, step_u, K * V);
+            NAME(tile_gradient)(s, d_y, at, K, v + i * COLUMNS, step_v);
         }
         for (size_t p = 0; p < PRODUCTS; p++) {
             const size_t matrix = p < MATRICES ? p : MATRICES - 1;
             for (size_t o = 0; o < s->out; o += COLUMNS)
                 for (size_t i = 0; i < s->in; i += HALF)
-                    accumulate(u + p * K * s->in + i / V * V * K + i % V, v + p * K * s->out + o * K, n, first && p < MATRICES,
+                    accumulate(u + p * step_u + i / V * V * K + i % V, v + p * step_v + o * K, n, first && p < MATRICES,
                                sums + (matrix * s->in + i) * s->out + o, s->out);
         }
     }
