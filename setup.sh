@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what building and running Shinden needs on Debian 12 or 13, and says what. Needs root or sudo, and apt.
-# usage: ./setup.sh [--fuzz]      --fuzz also brings clang for the fuzz targets
+# usage: ./setup.sh [--fuzz] [--mpi]      --fuzz also brings clang for the fuzz targets, --mpi Open MPI for the preset mpi
 set -euo pipefail
 
 packages=(
@@ -20,6 +20,7 @@ packages=(
 )
 for argument in "$@"; do
   case $argument in
+    --mpi) packages+=(libopenmpi-dev openmpi-bin) ;;
     --fuzz) packages+=(clang libclang-rt-14-dev) ;;
     *) echo "setup.sh: unknown argument $argument" >&2; exit 2 ;;
   esac

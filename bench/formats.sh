@@ -24,9 +24,11 @@ ours=$(mktemp)
 theirs=$(mktemp)
 made=$(mktemp -d)
 trap 'rm -rf "$ours" "$theirs" "$made"' EXIT
-# formats without a real file at hand: written by `shinden convert` from a real record
+# formats without a real file at hand, or with a small one only: the same real record written as such
 build/release/shinden convert "$data"/wfdb/s0010_re.hea --to csv -o "$made" >/dev/null
-for f in "$made"/*.csv; do [ -e "$f" ] && files+=("$f"); done
+build/release/shinden convert "$data"/wfdb/s0010_re.hea --to edf -o "$made" >/dev/null
+build/release/bench/make_records "$data"/wfdb/s0010_re.hea "$made"
+files+=("$made"/*.csv "$made"/*.edf "$made"/made.ecg "$made"/made.npy)
 failed=0
 for file in "${files[@]}"; do
   build/release/bench/read_records "$seconds" "$file" >>"$ours" || failed=1

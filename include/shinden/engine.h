@@ -7,6 +7,7 @@
 #define SHINDEN_ENGINE_H
 
 #include "shinden/encoder.h"
+#include "shinden/group.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -26,6 +27,9 @@ typedef struct shn_engine_options {
     unsigned      n_threads;    /**< 0: one per usable core */
     unsigned      winograd;     /**< outputs of a Winograd tile at most: 6 (default), 4, 2 (as exact as direct convolution), 0 (direct); f32 */
     const char   *isa;          /**< NULL: all the CPU has; "avx2", "avx512", "amx": at most that (also env SHINDEN_ISA) */
+    shn_group    *group;        /**< ranks that share each batch; NULL: alone. Borrowed. Not for "ref" */
+    int           sync_statistics;  /**< of a group: 1 (default) batch normalisation over the records of all ranks; 0: over each rank's own,
+                                     running statistics are the ranks' mean */
 } shn_engine_options;
 void shn_engine_defaults(shn_engine_options *options);
 
@@ -56,8 +60,13 @@ void shn_engine_get_moments(const shn_engine *eng, float *m, float *v);
 SHN_NODISCARD shn_status shn_engine_embed(shn_engine *eng, const float *x, size_t B, float *z, shn_error *err);
 /** Training pass with the batch's own statistics, keeping what backward needs. update_state 1: running statistics move. */
 SHN_NODISCARD shn_status shn_engine_forward(shn_engine *eng, const float *x, size_t B, int update_state, float *z, shn_error *err);
-/** Gradients of the last forward's batch for d_z [B][E], ADDED to the gradient block. x is the same pointer and content. */
+/**
+ * Gradients of the last forward's batch for d_z [B][E], ADDED to the gradient block. x is the same pointer and content.
+ * With a group, forward and backward are collective (embed is not), and after the last backward of a step the block must be summed:
+ * shn_engine_backward_last does both, a unit's sum under way while the units before it are worked on. Alone it is shn_engine_backward.
+ */
 SHN_NODISCARD shn_status shn_engine_backward(shn_engine *eng, const float *x, const float *d_z, size_t B, shn_error *err);
+SHN_NODISCARD shn_status shn_engine_backward_last(shn_engine *eng, const float *x, const float *d_z, size_t B, shn_error *err);
 void shn_engine_zero_gradient(shn_engine *eng);
 /** Copies the gradient block out, [n_params]. */
 void shn_engine_get_gradient(const shn_engine *eng, float *gradient);

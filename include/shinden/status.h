@@ -53,7 +53,8 @@ typedef enum shn_status { SHN_STATUS_MAP(X) } shn_status;
     X(NO_SPLIT, "no_split")                   X(EXCLUDED, "excluded")                                                \
     X(COMPANION, "companion_file")            X(NOISE, "noise")                                                      \
     X(LIMB_REVERSED, "limb_leads_reversed")   X(MODEL_MISMATCH, "model_mismatch")                                    \
-    X(NO_MEMORY, "no_memory")                 X(CANCELLED, "cancelled")
+    X(NO_MEMORY, "no_memory")                 X(CANCELLED, "cancelled")                                              \
+    X(RANK_LOST, "rank_lost")
 
 #define X(name, text) SHN_REASON_##name,
 typedef enum shn_reason { SHN_REASON_MAP(X) SHN_REASON_COUNT } shn_reason;

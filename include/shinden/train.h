@@ -53,6 +53,8 @@ typedef struct shn_train_config {
     char     engine[16];
     unsigned n_threads;
     uint32_t checkpoint_seconds;    /**< 60; 0: after every step. Also at an epoch's end if the last one is some seconds old */
+    int      sync_batch_norm;       /**< of several ranks: 1: statistics of batch normalisation over all of them; 0: over each rank's own records */
+    shn_group *group;               /**< ranks that share every batch; NULL: alone. Borrowed; no setting, written nowhere */
     int      resume;                /**< go on from run_folder's checkpoint; from the start where there is none yet */
     uint64_t permute_labels;        /**< 0; else the seed of a shuffle of labels between patients (a control) */
     char     leave_out[SHN_TRAIN_VALUE_MAX]; /**< finding ids, comma between: their labels are unknown to training, their texts take no part in the centring; "" */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "shinden/group.h"
 
 /* name, what it does; the function is verb_<name> */
 #define VERBS(X)                                                                \
@@ -44,6 +45,15 @@ static void print_help(FILE *out)
     for (const verb *v = verbs; v->name; v++) fprintf(out, "  %-10s %s\n", v->name, v->text);
 }
 
+/** A verb that is not made for it would do its work once in every rank, into the same files. */
+static int may_be_ranks(const verb *v)
+{
+    const unsigned n = shn_group_launched();
+    if (n == 1 || v->run == verb_train) return 1;
+    fprintf(stderr, "shinden %s: started as one of %u ranks; only train shares its work, start %s once\n", v->name, n, v->name);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     if (argc < 2) {
@@ -59,7 +69,7 @@ int main(int argc, char **argv)
         return CLI_DONE;
     }
     for (const verb *v = verbs; v->name; v++)
-        if (strcmp(v->name, argv[1]) == 0) return v->run(argc - 1, argv + 1);
+        if (strcmp(v->name, argv[1]) == 0) return may_be_ranks(v) ? v->run(argc - 1, argv + 1) : CLI_USAGE;
     fprintf(stderr, "shinden: no verb '%s'; see 'shinden --help'\n", argv[1]);
     return CLI_USAGE;
 }

@@ -71,12 +71,25 @@ static double now_seconds(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
+static int quiet;
+
+void cli_progress_of_rank(int rank) { quiet = rank != 0; }
+
+/** mpirun and Slurm tell a rank so when another one is lost or the job is to end; after that they wait a moment and kill. */
+static void on_terminate(int sig)
+{
+    static const char words[] = "shinden: told to end: another rank is lost, or the job was stopped; --resume goes on from the last checkpoint\n";
+    const ssize_t written = quiet ? 0 : write(STDERR_FILENO, words, sizeof words - 1);
+    (void)written;
+    on_interrupt(sig);
+}
+
 static int show(void *context, const shn_progress *p)
 {
     static double started, shown;
     static char   what[64];
     (void)context;
-    if (!isatty(STDERR_FILENO)) return interrupted;
+    if (quiet || !isatty(STDERR_FILENO)) return interrupted;
     const double now = now_seconds();
     if (strncmp(what, p->what, sizeof what - 1) != 0) {
         cli_progress_end();
@@ -103,6 +116,7 @@ static int show(void *context, const shn_progress *p)
 shn_watcher cli_watcher(void)
 {
     signal(SIGINT, on_interrupt);
+    signal(SIGTERM, on_terminate);
     return (shn_watcher){ .fn = show };
 }
 

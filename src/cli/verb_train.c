@@ -31,6 +31,7 @@ static void print_help(void)
          "  --config FILE   YAML with the keys below; flags win over it\n"
          "  --resume        go on from RUN's last checkpoint, to the bits of an uninterrupted run\n"
          "  --json          the result as JSON\n\n"
+         "Several processes share every batch where the program was built with MPI: mpirun -n 2 shinden train ... (docs/cluster.md).\n\n"
          "Settings (as YAML keys with _ for -); the defaults are the best recipe known for the loss:");
     shn_train_config config;
     shn_error err;
@@ -187,6 +188,17 @@ static void say_texts(const shn_train_config *config, const shn_vectors *vectors
     else if (strcmp(config->text, "none") != 0) fprintf(stderr, "shinden train: bce reads no texts; text %s is not used\n", config->text);
 }
 
+/** Every rank says what went wrong with it; that another one failed, that one says itself. */
+static int fail_in_group(const shn_error *err, shn_group *group)
+{
+    if (!group) return cli_fail(VERB, err);
+    if (err->status != SHN_CANCELLED || shn_group_rank(group) == 0) {
+        fprintf(stderr, "rank %u: ", shn_group_rank(group));
+        cli_fail(VERB, err);
+    }
+    return CLI_FAILED;
+}
+
 static int run(const arguments *a, const shn_cohort *c)
 {
     shn_train_config config = { 0 };
@@ -194,7 +206,8 @@ static int run(const arguments *a, const shn_cohort *c)
     shn_model       *model = NULL;
     shn_error        err = { 0 };
     char             path[SHN_PATH_MAX], *eval = NULL;
-    int              usage = 0;
+    int              usage = 0, rank;
+    shn_group       *group = NULL;
     const shn_watcher watcher = cli_watcher();
     shn_status st = settle(a, c, &config, &usage, &err);
     if (usage && st != SHN_OK) return cli_usage(VERB, "%s", err.text);
@@ -203,10 +216,18 @@ static int run(const arguments *a, const shn_cohort *c)
     if (st == SHN_OK) st = shn_train_config_check(&config, &err);
     if (st == SHN_OK) st = shn_path_join(path, a->out, "model.safetensors", &err);
     if (st == SHN_OK) st = shn_train_vectors(&config, &vectors, &err);
-    if (st == SHN_OK) say_texts(&config, vectors);
+    if (st == SHN_OK) st = shn_group_join(&group, &err);
+    rank = (int)shn_group_rank(group);
+    config.group = group;
+    cli_progress_of_rank(rank);
+    if (st == SHN_OK && rank == 0) say_texts(&config, vectors);
     if (st == SHN_OK) st = shn_train(c, vectors, &config, a->out, &watcher, &model, &err);
-    if (st == SHN_OK) st = finish(c, &config, model, path, &eval, &err);
-    const int rc = st == SHN_OK ? print_result(path, &config, eval, a->json) : cli_fail(VERB, &err);
+    int rc = st == SHN_OK ? CLI_DONE : fail_in_group(&err, group);
+    shn_group_leave(group, rc != CLI_DONE);             /* fitting and scoring are rank 0's; the others need not wait for it */
+    if (rc == CLI_DONE && rank == 0) {
+        st = finish(c, &config, model, path, &eval, &err);
+        rc = st == SHN_OK ? print_result(path, &config, eval, a->json) : cli_fail(VERB, &err);
+    }
     free(eval);
     shn_model_free(model);
     shn_vectors_free(vectors);

@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "base/alloc.h"
@@ -60,16 +61,17 @@ static double seconds(clockid_t clock)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
+static size_t rows(const shn_loader *l) { return l->o.take ? l->o.n_take : l->B; }
+
 static void make_batch(shn_loader *l, uint64_t step, slot *s)
 {
     const uint64_t epoch = step / l->steps_per_epoch, at = step % l->steps_per_epoch;
     if (at == 0 || step == l->o.first_step) shn_loader_order(l->o.seed, epoch, l->source.n, l->order);
     s->step = step;
     s->epoch = epoch;
-    for (size_t i = 0; i < l->B; i++) {
-        s->items[i] = l->order[at * l->B + i];
-        shn_loader_item(&l->source, &l->o, epoch, s->items[i], s->x + i * l->o.input.window * SHN_LEADS);
-    }
+    memcpy(s->items, l->order + at * l->B, l->B * sizeof *s->items);
+    for (size_t i = 0; i < rows(l); i++)
+        shn_loader_item(&l->source, &l->o, epoch, s->items[l->o.take ? l->o.take[i] : i], s->x + i * l->o.input.window * SHN_LEADS);
 }
 
 static void *work(void *context)
@@ -97,7 +99,7 @@ static shn_status allocate(shn_loader *l, shn_error *err)
     int missing = !l->order;
     for (int i = 0; i < SLOTS; i++) {
         l->slots[i].items = shn_alloc(l->B, sizeof *l->slots[i].items);
-        l->slots[i].x = shn_alloc_aligned(l->B, (size_t)l->o.input.window * SHN_LEADS * sizeof(float));
+        l->slots[i].x = shn_alloc_aligned(rows(l), (size_t)l->o.input.window * SHN_LEADS * sizeof(float));
         missing |= !l->slots[i].items || !l->slots[i].x;
     }
     return missing ? shn_fail_nomem(err, "loader") : SHN_OK;

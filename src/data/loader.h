@@ -20,6 +20,8 @@ typedef struct shn_loader_options {
     uint64_t    seed;
     size_t      batch;              /* records of a full batch, >= 2; a source with fewer gives batches of all its records */
     uint64_t    first_step, n_steps;/* batches first_step .. n_steps - 1 are made */
+    const uint32_t *take;           /* [n_take] places of a batch that are filled, one after the other; NULL: all. Borrowed */
+    size_t      n_take;
 } shn_loader_options;
 
 /** Borrowed until the next call of shn_loader_next. */
@@ -27,7 +29,7 @@ typedef struct shn_batch {
     uint64_t        step, epoch;
     size_t          B;
     const uint32_t *items;          /* [B] into the source */
-    const float    *x;              /* [B][window][12] */
+    const float    *x;              /* [B][window][12], or [n_take] */
 } shn_batch;
 
 typedef struct shn_loader shn_loader;

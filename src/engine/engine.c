@@ -19,7 +19,7 @@ struct shn_engine {
 
 void shn_engine_defaults(shn_engine_options *options)
 {
-    *options = (shn_engine_options){ .name = "cpu", .precision = SHN_PRECISION_AUTO, .winograd = 6 };
+    *options = (shn_engine_options){ .name = "cpu", .precision = SHN_PRECISION_AUTO, .winograd = 6, .sync_statistics = 1 };
 }
 
 shn_status shn_engine_new(const shn_encoder *enc, size_t n_samples, size_t batch_max, int training,
@@ -111,15 +111,18 @@ shn_status shn_engine_forward(shn_engine *e, const float *x, size_t B, int updat
     return st;
 }
 
-shn_status shn_engine_backward(shn_engine *e, const float *x, const float *d_z, size_t B, shn_error *err)
+static shn_status backward(shn_engine *e, const float *x, const float *d_z, size_t B, int last, shn_error *err)
 {
     const shn_status st = check_batch(e, B, 1, "engine.backward", err);
     if (st != SHN_OK) return st;
     if (e->batch_kept != B)
         return shn_fail(err, SHN_RANGE, SHN_REASON_BAD_VALUE, "engine.backward",
                         "%zu records, but the last training pass kept %zu; call forward first", B, e->batch_kept);
-    return e->made.ops->backward(e->made.self, x, d_z, B, err);
+    return e->made.ops->backward(e->made.self, x, d_z, B, last, err);
 }
+
+shn_status shn_engine_backward(shn_engine *e, const float *x, const float *d_z, size_t B, shn_error *err) { return backward(e, x, d_z, B, 0, err); }
+shn_status shn_engine_backward_last(shn_engine *e, const float *x, const float *d_z, size_t B, shn_error *err) { return backward(e, x, d_z, B, 1, err); }
 
 void shn_engine_zero_gradient(shn_engine *e)
 {

@@ -82,6 +82,7 @@ static const setting settings[] = {
     WORD_AT("precision", precision, precision_words, "auto, f32 or bf16"),
     TEXT_AT("engine", engine, "cpu or ref"),
     { { "n_threads", "0: one per core" }, COUNT32, AT(n_threads), 0, 0, 256, NULL, 1 },
+    FLAG_AT("sync_batch_norm", sync_batch_norm, "several ranks (mpirun): 1: batch statistics over all of them; 0: over each rank's own records"),
     { { "checkpoint_seconds", "0: after every step" }, COUNT32, AT(checkpoint_seconds), 0, 0, 1e9, NULL, 1 },
     { { "permute_labels", "control: seed of a shuffle of the labels between patients; 0: none" }, COUNT64, AT(permute_labels), 0, 0, 9e15, NULL, 0 },
     TEXT_AT("leave_out", leave_out, "finding ids, comma between: training knows nothing of them, the model still scores them by their texts"),
@@ -286,6 +287,7 @@ void shn_train_defaults(shn_loss loss, size_t n_samples, double fs_hz, shn_train
     strcpy(c->language, "en");
     strcpy(c->record_text, "mean");
     c->centre = 1;
+    c->sync_batch_norm = 1;
     c->gain = 0.1;
     c->noise = 0.05;
     c->lead_dropout = 0.1;

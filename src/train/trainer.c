@@ -1,6 +1,9 @@
 /**
  * The training loop. A step is a function of (configuration, cohort, texts, state at its start), and its batch of (seed, step): so a
  * run that is killed and resumed from a checkpoint repeats the steps after it to the same bits.
+ *
+ * Several ranks share every batch: each embeds its own records, all vectors are gathered, every rank computes the loss of the whole batch (and so the
+ * head's gradient), each goes back through its own records, the encoder's gradient is summed. Rank 0 alone writes. One rank takes the same way.
  */
 #include <inttypes.h>
 #include <math.h>
@@ -35,6 +38,9 @@ typedef struct trainer {
     shn_loader      *loader;
     const char      *text_source;
     size_t           B, n_parts;                /* records per step, in n_parts parts */
+    unsigned         rank;
+    uint32_t        *mine;                      /* [n_mine] places in the batch of this rank's records */
+    size_t           n_mine;
     uint64_t         step, n_steps, steps_per_epoch;
     double           loss_sum;                  /* of the epoch so far */
     uint8_t         *label, *known;             /* [B][K] of the batch */
@@ -114,11 +120,44 @@ static shn_status make_texts(trainer *t, const shn_vectors *vectors, shn_error *
     return st;
 }
 
+/** The places [*first, *last) of part p of a batch that are this rank's. */
+static void my_share(const trainer *t, size_t p, size_t *first, size_t *last)
+{
+    size_t begin, end;
+    shn_team_share(t->B, (unsigned)p, (unsigned)t->n_parts, &begin, &end);
+    shn_group_share(t->config.group, end - begin, first, last);
+    *first += begin;
+    *last += begin;
+}
+
+/** *most: the largest number of records that this rank has in a part. */
+static shn_status share_batch(trainer *t, size_t *most, shn_error *err)
+{
+    const unsigned ranks = shn_group_size(t->config.group);
+    *most = 0;
+    if (t->B / t->n_parts < ranks)
+        return shn_fail(err, SHN_RANGE, SHN_REASON_BAD_VALUE, "train", "batches of %zu in %zu parts for %u ranks: every rank needs a record of every part; start fewer ranks, or raise "
+                        "batch_size", t->B, t->n_parts, ranks);
+    t->mine = shn_alloc(t->B, sizeof *t->mine);
+    if (!t->mine) return shn_fail_nomem(err, "train");
+    for (size_t p = 0; p < t->n_parts; p++) {
+        size_t first, last;
+        my_share(t, p, &first, &last);
+        if (last - first > *most) *most = last - first;
+        for (; first < last; first++) t->mine[t->n_mine++] = (uint32_t)first;
+    }
+    return SHN_OK;
+}
+
 static shn_status make_engine(trainer *t, shn_error *err)
 {
     shn_engine_options o;
-    const size_t part = t->B < t->config.batch_size ? t->B : t->config.batch_size;
+    size_t part;
+    shn_status st = share_batch(t, &part, err);
+    if (st != SHN_OK) return st;
     shn_engine_defaults(&o);
+    o.group = t->config.group;
+    o.sync_statistics = t->config.sync_batch_norm;
     o.name = t->config.engine;
     o.precision = t->config.precision;
     o.n_threads = t->config.n_threads;
@@ -132,7 +171,7 @@ static shn_status make_engine(trainer *t, shn_error *err)
     t->known = shn_alloc(t->B, t->data.K);
     t->set = shn_alloc(t->B, sizeof *t->set);
     if (!t->params || !t->state || !t->m || !t->v || !t->z || !t->d_z || !t->label || !t->known || !t->set) return shn_fail_nomem(err, "train");
-    const shn_status st = shn_engine_new(&t->enc, t->input.window, part, 1, &o, &t->engine, err);
+    st = shn_engine_new(&t->enc, t->input.window, part, 1, &o, &t->engine, err);
     if (st != SHN_OK) return st;
     shn_encoder_init(&t->enc, t->config.seed, t->params, t->state);
     shn_engine_set(t->engine, t->params, t->state);
@@ -188,7 +227,8 @@ static shn_status start_loader(trainer *t, shn_error *err)
     const shn_train_config *g = &t->config;
     const shn_loader_source source = { t->data.n, packed_row, &t->data };
     const shn_loader_options o = { .input = t->input, .augment = { g->gain, g->noise, g->wander, g->lead_dropout }, .seed = g->seed,
-                                   .batch = (size_t)g->batch_size * g->accum_freq, .first_step = t->step, .n_steps = t->n_steps };
+                                   .batch = (size_t)g->batch_size * g->accum_freq, .first_step = t->step, .n_steps = t->n_steps,
+                                   .take = t->mine, .n_take = t->n_mine };
     return shn_loader_new(&source, &o, &t->loader, err);
 }
 
@@ -237,19 +277,36 @@ static shn_status note_start(trainer *t, const char *event, shn_error *err)
     return shn_run_log_note(&t->log, event, pairs, sizeof pairs / sizeof *pairs / 2, err);
 }
 
+static shn_status read_checkpoint(trainer *t, shn_checkpoint *c, shn_error *err)
+{
+    const shn_status st = shn_checkpoint_read(c, t->checkpoint, err);
+    if (st == SHN_OK && c->step > t->n_steps)
+        return shn_fail(err, SHN_FORMAT, SHN_REASON_BAD_VALUE, "checkpoint", "%s: step %" PRIu64 " of %" PRIu64, t->checkpoint, c->step, t->n_steps);
+    return st == SHN_OK ? shn_run_log_open(t->folder, c->json_at, c->events_at, &t->log, err) : st;
+}
+
+/** What rank 0 has read, for all ranks: only that one needs to see the run's folder. */
+static shn_status share_checkpoint(const trainer *t, shn_checkpoint *c, shn_error *err)
+{
+    float *const blocks[] = { t->params, t->state, t->m, t->v, t->head->p, t->head->m, t->head->v };
+    const size_t sizes[] = { c->n_params, c->n_state, c->n_params, c->n_params, c->n_head, c->n_head, c->n_head };
+    shn_status   st = shn_group_copy(t->config.group, &c->step, sizeof c->step, err);
+    if (st == SHN_OK) st = shn_group_copy(t->config.group, &c->loss_sum, sizeof c->loss_sum, err);
+    for (size_t i = 0; st == SHN_OK && i < sizeof blocks / sizeof *blocks; i++) st = shn_group_copy(t->config.group, blocks[i], sizes[i] * sizeof(float), err);
+    return st;
+}
+
 static shn_status resume(trainer *t, shn_error *err)
 {
     shn_checkpoint c = checkpoint_of(t);
-    shn_status st = shn_checkpoint_read(&c, t->checkpoint, err);
-    if (st == SHN_OK && c.step > t->n_steps)
-        st = shn_fail(err, SHN_FORMAT, SHN_REASON_BAD_VALUE, "checkpoint", "%s: step %" PRIu64 " of %" PRIu64, t->checkpoint, c.step, t->n_steps);
-    if (st == SHN_OK) st = shn_run_log_open(t->folder, c.json_at, c.events_at, &t->log, err);
+    shn_status st = shn_group_agree(t->config.group, t->rank == 0 ? read_checkpoint(t, &c, err) : SHN_OK, err);
+    if (st == SHN_OK) st = share_checkpoint(t, &c, err);
     if (st != SHN_OK) return st;
     t->step = c.step;
     t->loss_sum = c.loss_sum;
     shn_engine_set(t->engine, t->params, t->state);
     shn_engine_set_moments(t->engine, t->m, t->v);
-    if (strcmp(c.engine, shn_engine_describe(t->engine)) == 0) return SHN_OK;
+    if (t->rank != 0 || strcmp(c.engine, shn_engine_describe(t->engine)) == 0) return SHN_OK;
     const char *const pairs[] = { "was", c.engine, "is", shn_engine_describe(t->engine), "note", "the bits of the run may differ from here on" };
     return shn_run_log_note(&t->log, "engine_changed", pairs, 3, err);
 }
@@ -286,19 +343,23 @@ static shn_status setup(trainer *t, const shn_cohort *c, const shn_vectors *vect
     const shn_train_config *g = &t->config;
     shn_status st = shn_train_config_check(g, err);
     if (st == SHN_OK) st = shn_encoder_build(&g->encoder, &t->enc, err);
-    if (st == SHN_OK) st = prepare_folder(t, run_folder, err);
+    if (st == SHN_OK && shn_group_rank(g->group) == 0) st = prepare_folder(t, run_folder, err);
     if (st == SHN_OK) st = shn_train_data_load(c, g, &t->data, err);
     if (st != SHN_OK) return st;
     t->B = shn_loader_batch(t->data.n, (size_t)g->batch_size * g->accum_freq);
     t->n_parts = (t->B + g->batch_size - 1) / g->batch_size;
     t->steps_per_epoch = shn_loader_steps(t->data.n, (size_t)g->batch_size * g->accum_freq);
     t->n_steps = t->steps_per_epoch * g->epochs;
+    t->rank = shn_group_rank(g->group);
     choose_input(t, c);
     st = make_texts(t, vectors, err);
     if (st == SHN_OK) st = make_engine(t, err);
     if (st == SHN_OK) st = make_head(t, err);
     if (st == SHN_OK) st = hash_inputs(t, err);
-    if (st == SHN_OK) st = g->resume && shn_path_exists(t->checkpoint) ? resume(t, err) : begin(t, err);
+    st = shn_group_agree(g->group, st, err);
+    int there = t->rank == 0 && g->resume && shn_path_exists(t->checkpoint);
+    if (st == SHN_OK) st = shn_group_any(g->group, &there, err);
+    if (st == SHN_OK) st = there ? resume(t, err) : shn_group_agree(g->group, t->rank == 0 ? begin(t, err) : SHN_OK, err);
     if (st == SHN_OK && t->step < t->n_steps) st = start_loader(t, err);
     t->started = t->saved = now();
     t->started_step = t->step;
@@ -321,11 +382,14 @@ static double learning_rate(const trainer *t)
 static shn_status embed(trainer *t, const float *x, shn_error *err)
 {
     const size_t row = (size_t)t->input.window * SHN_LEADS, E = t->enc.config.embed;
-    for (unsigned p = 0; p < t->n_parts; p++) {
-        size_t first, last;
-        shn_team_share(t->B, p, (unsigned)t->n_parts, &first, &last);
-        const shn_status st = shn_engine_forward(t->engine, x + first * row, last - first, t->n_parts == 1, t->z + first * E, err);
+    for (size_t p = 0; p < t->n_parts; p++) {
+        size_t first, last, begin, end;
+        my_share(t, p, &first, &last);
+        shn_status st = shn_engine_forward(t->engine, x, last - first, t->n_parts == 1, t->z + first * E, err);
+        shn_team_share(t->B, (unsigned)p, (unsigned)t->n_parts, &begin, &end);
+        if (st == SHN_OK) st = shn_group_gather(t->config.group, t->z + begin * E, end - begin, E, err);
         if (st != SHN_OK) return st;
+        x += (last - first) * row;
     }
     return SHN_OK;
 }
@@ -334,13 +398,14 @@ static shn_status backward(trainer *t, const float *x, shn_error *err)
 {
     const size_t row = (size_t)t->input.window * SHN_LEADS, E = t->enc.config.embed;
     shn_engine_zero_gradient(t->engine);
-    for (unsigned p = 0; p < t->n_parts; p++) {
+    for (size_t p = 0; p < t->n_parts; p++) {
         size_t first, last;
         shn_status st = SHN_OK;
-        shn_team_share(t->B, p, (unsigned)t->n_parts, &first, &last);
-        if (t->n_parts > 1) st = shn_engine_forward(t->engine, x + first * row, last - first, 1, t->z + first * E, err);
-        if (st == SHN_OK) st = shn_engine_backward(t->engine, x + first * row, t->d_z + first * E, last - first, err);
+        my_share(t, p, &first, &last);
+        if (t->n_parts > 1) st = shn_engine_forward(t->engine, x, last - first, 1, t->z + first * E, err);
+        if (st == SHN_OK) st = (p + 1 < t->n_parts ? shn_engine_backward : shn_engine_backward_last)(t->engine, x, t->d_z + first * E, last - first, err);
         if (st != SHN_OK) return st;
+        x += (last - first) * row;
     }
     return SHN_OK;
 }
@@ -357,6 +422,7 @@ static shn_status log_step(trainer *t, double loss, double lr, double norm, shn_
     const shn_head *h = t->head;
     shn_scalar s[8];
     size_t n = 0;
+    if (t->rank != 0) return SHN_OK;
     s[n++] = (shn_scalar){ "epoch", (double)((t->step - 1) / t->steps_per_epoch + 1) };
     s[n++] = (shn_scalar){ "loss", loss };
     s[n++] = (shn_scalar){ "lr", lr };
@@ -377,7 +443,7 @@ static shn_status log_epoch(trainer *t, shn_error *err)
     const shn_scalar s[] = { { "epoch_loss", t->loss_sum / (double)t->steps_per_epoch }, { "records_per_second", records / seconds },
                              { "loader_wait_share", waited / seconds }, { "loader_cpu_share", worked / seconds } };
     t->loss_sum = 0;
-    return shn_run_log_scalars(&t->log, "epoch", t->step, s, 4, err);
+    return t->rank == 0 ? shn_run_log_scalars(&t->log, "epoch", t->step, s, 4, err) : SHN_OK;
 }
 
 static shn_status one_step(trainer *t, double *loss, shn_error *err)
@@ -416,14 +482,30 @@ static int stop_asked(const trainer *t, const shn_watcher *watcher, double loss)
     return asked || (sscanf(t->config.stop_after, "step:%llu", &last) == 1 && t->step >= last);
 }
 
+/** Ranks compute the head's step each for itself; on machines of one kind to the same bits. */
+static shn_status check_ranks(const trainer *t, shn_error *err)
+{
+    uint8_t digest[32];
+    shn_sha256_of(t->head->p, t->head->n * sizeof *t->head->p, digest);
+    const double mine = (double)((uint32_t)digest[0] << 24 | (uint32_t)digest[1] << 16 | (uint32_t)digest[2] << 8 | digest[3]);
+    double       mean = mine;
+    const shn_status st = shn_group_sum(t->config.group, &mean, 1, err);
+    int differ = mean != mine * shn_group_size(t->config.group);
+    if (st != SHN_OK || shn_group_any(t->config.group, &differ, err) != SHN_OK || !differ) return st;
+    return shn_fail(err, SHN_MISMATCH, SHN_REASON_MODEL_MISMATCH, "train", "the ranks no longer have the same bits at step %" PRIu64 ": start them on machines of one kind, or set "
+                    "SHINDEN_ISA to what all of them have", t->step);
+}
+
 static shn_status loop(trainer *t, const shn_watcher *watcher, shn_error *err)
 {
     while (t->step < t->n_steps) {
         double loss;
         shn_status st = one_step(t, &loss, err);
         if (st == SHN_OK && t->step % t->steps_per_epoch == 0) st = log_epoch(t, err);
-        const int stop = st == SHN_OK && stop_asked(t, watcher, loss);
-        if (st == SHN_OK && (stop || due(t))) st = save(t, err);
+        if (st == SHN_OK && t->step % t->steps_per_epoch == 0) st = check_ranks(t, err);
+        int stop = st == SHN_OK && stop_asked(t, watcher, loss);
+        if (st == SHN_OK) st = shn_group_any(t->config.group, &stop, err);
+        if (st == SHN_OK && t->rank == 0 && (stop || due(t))) st = save(t, err);
         if (st != SHN_OK) return st;
         if (stop && t->step < t->n_steps)
             return shn_fail(err, SHN_CANCELLED, SHN_REASON_CANCELLED, "train", "stopped after step %" PRIu64 " of %" PRIu64 "; --resume goes on "
@@ -440,7 +522,7 @@ static void release(trainer *t)
     shn_texts_free(t->texts);
     shn_train_data_free(&t->data);
     shn_run_log_close(&t->log);
-    void *all[] = { t->label, t->known, t->set, t->z, t->d_z, t->params, t->state, t->m, t->v };
+    void *all[] = { t->mine, t->label, t->known, t->set, t->z, t->d_z, t->params, t->state, t->m, t->v };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
     free(t);
 }

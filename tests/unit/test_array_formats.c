@@ -1,6 +1,7 @@
 /** MATLAB files and HDF5 in CODE-15's layout: hand-made files, real ones against scipy and h5py, and the WFDB copies of the same exams. */
 #include "harness.h"
 
+#include <hdf5.h>
 #include <math.h>
 #include <sys/stat.h>
 
@@ -282,6 +283,125 @@ static void test_feats_and_val(void **state)
     assert_int_equal(read_mat(&m, &rec, &err), SHN_UNSUPPORTED);
 }
 
+/* v7.3 is HDF5 behind a block of 512 bytes of which the first 128 are v5's words; a variable says its class in an attribute, and its sides are turned round. */
+
+static void v73_class(hid_t object, const char *class)
+{
+    const hid_t type = H5Tcopy(H5T_C_S1), space = H5Screate(H5S_SCALAR);
+    H5Tset_size(type, strlen(class));
+    const hid_t attribute = H5Acreate2(object, "MATLAB_class", type, space, H5P_DEFAULT, H5P_DEFAULT);
+    assert_true(H5Awrite(attribute, type, class) >= 0);
+    H5Aclose(attribute);
+    H5Sclose(space);
+    H5Tclose(type);
+}
+
+/** The names of a struct's fields, each as a list of single characters, as MATLAB writes them. */
+static void v73_fields(hid_t group, const char *const *names, hsize_t n)
+{
+    hvl_t       lists[4];
+    const hid_t one = H5Tcopy(H5T_C_S1), list = H5Tvlen_create(one), space = H5Screate_simple(1, &n, NULL);
+    for (hsize_t i = 0; i < n; i++) lists[i] = (hvl_t){ strlen(names[i]), (void *)(uintptr_t)names[i] };
+    const hid_t attribute = H5Acreate2(group, "MATLAB_fields", list, space, H5P_DEFAULT, H5P_DEFAULT);
+    assert_true(H5Awrite(attribute, list, lists) >= 0);
+    H5Aclose(attribute);
+    H5Sclose(space);
+    H5Tclose(list);
+    H5Tclose(one);
+}
+
+static void v73_array(hid_t place, const char *name, hid_t type, const char *class, hsize_t rows, hsize_t columns, const void *x)
+{
+    const hsize_t sides[2] = { columns, rows };
+    const hid_t   space = H5Screate_simple(2, sides, NULL), set = H5Dcreate2(place, name, type, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+    assert_true(H5Dwrite(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, x) >= 0);
+    v73_class(set, class);
+    if (strcmp(class, "char") == 0) {
+        const int   two = 2;
+        const hid_t one = H5Screate(H5S_SCALAR), decode = H5Acreate2(set, "MATLAB_int_decode", H5T_NATIVE_INT, one, H5P_DEFAULT, H5P_DEFAULT);
+        assert_true(H5Awrite(decode, H5T_NATIVE_INT, &two) >= 0);
+        H5Aclose(decode);
+        H5Sclose(one);
+    }
+    H5Dclose(set);
+    H5Sclose(space);
+}
+
+enum { V73_T = 50 };
+
+/** The struct of CPSC 2018 (feats 0), or feats [12][50] with its rate; value(r, c) = scale * (r + 0.01 c). */
+static const char *write_v73(char path[SHN_PATH_MAX], int feats, double scale)
+{
+    static double x[V73_T][SHN_LEADS];
+    shn_error     err = { 0 };
+    const double  age = 63, rate = 400;
+    for (int c = 0; c < V73_T; c++)
+        for (int r = 0; r < SHN_LEADS; r++) x[c][r] = scale * (r + 0.01 * c);
+    assert_ok(shn_path_join(path, test_folder(), "v73.mat", &err));
+    const hid_t with_block = H5Pcreate(H5P_FILE_CREATE);
+    H5Pset_userblock(with_block, 512);
+    const hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, with_block, H5P_DEFAULT);
+    assert_true(file >= 0);
+    if (feats) {
+        v73_array(file, "feats", H5T_NATIVE_DOUBLE, "double", SHN_LEADS, V73_T, x);
+        v73_array(file, "curr_sample_rate", H5T_NATIVE_DOUBLE, "double", 1, 1, &rate);
+    } else {
+        static const uint16_t sex[6] = { 'F', 'e', 'm', 'a', 'l', 'e' };
+        const hid_t           ecg = H5Gcreate2(file, "ECG", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+        v73_class(ecg, "struct");
+        v73_fields(ecg, (const char *const[]){ "sex", "age", "data" }, 3);
+        v73_array(ecg, "sex", H5T_NATIVE_UINT16, "char", 1, 6, sex);
+        v73_array(ecg, "age", H5T_NATIVE_DOUBLE, "double", 1, 1, &age);
+        v73_array(ecg, "data", H5T_NATIVE_DOUBLE, "double", SHN_LEADS, V73_T, x);
+        H5Gclose(ecg);
+    }
+    H5Fclose(file);
+    H5Pclose(with_block);
+    char  words[128];
+    FILE *f = fopen(path, "r+b");
+    assert_non_null(f);
+    memset(words, ' ', 116);
+    memcpy(words, "MATLAB 7.3 MAT-file, made by a test", 35);
+    memcpy(words + 116, "\0\0\0\0\0\0\0\0\0\2IM", 12);
+    assert_int_equal(fwrite(words, 1, 128, f), 128);
+    fclose(f);
+    return path;
+}
+
+static void test_v73(void **state)
+{
+    (void)state;
+    shn_error   err = { 0 };
+    shn_record *rec;
+    char        path[SHN_PATH_MAX];
+    struct stat info;
+    for (int i = 0; i < 4; i++) {
+        const int    feats = i / 2;
+        const double scale = i % 2 ? 2 : 1;
+        write_v73(path, feats, scale);
+        assert_string_equal(shn_format_of(path), "matlab");
+        assert_ok(shn_record_read(path, NULL, &rec, &err));
+        assert_int_equal(shn_record_n_samples(rec), V73_T);
+        assert_near(shn_record_fs_hz(rec), feats ? 400 : 500, 0);
+        assert_int_equal(shn_record_unit(rec, 3), feats ? SHN_UNIT_UNKNOWN : SHN_UNIT_DEFAULT);
+        for (size_t l = 0; l < SHN_LEADS; l++)
+            for (size_t t = 0; t < V73_T; t++) assert_near(shn_record_lead(rec, l)[t], scale * ((double)l + 0.01 * (double)t), 1e-5);
+        if (!feats) {
+            assert_int_equal(shn_record_meta_of(rec)->sex, 'F');
+            assert_near(shn_record_meta_of(rec)->age_years, 63, 0);
+        }
+        shn_record_free(rec);
+    }
+    assert_int_equal(stat(path, &info), 0);
+    assert_int_equal(truncate(path, info.st_size / 2), 0);
+    assert_status(shn_record_read(path, NULL, &rec, &err), SHN_FORMAT);
+    assert_int_equal(err.reason, SHN_REASON_TRUNCATED);
+    assert_null(rec);
+    assert_int_equal(truncate(path, 300), 0);
+    assert_status(shn_record_read(path, NULL, &rec, &err), SHN_FORMAT);
+    assert_non_null(strstr(err.text, "superblock"));
+}
+
 static void test_no_memory(void **state)
 {
     (void)state;
@@ -380,6 +500,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_code15), cmocka_unit_test(test_other_hdf5), cmocka_unit_test(test_cpsc),   cmocka_unit_test(test_feats_and_val),
+        cmocka_unit_test(test_v73),
         cmocka_unit_test(test_no_memory), cmocka_unit_test(test_golden),  cmocka_unit_test(test_twins),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

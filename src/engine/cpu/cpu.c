@@ -163,6 +163,10 @@ static extent measure(cpu_engine *e)
     return x;
 }
 
+/* sums of squares are taken by blocks, so that they do not depend on the number of threads */
+enum { SQUARE_BLOCK = 4096 };
+static size_t square_blocks(const cpu_engine *e) { return (e->n_internal + SQUARE_BLOCK - 1) / SQUARE_BLOCK; }
+
 static void place_weights(cpu_engine *e, size_t *at)
 {
     e->params = carve(e, at, e->n_internal * sizeof(float));
@@ -185,6 +189,7 @@ static void place_weights(cpu_engine *e, size_t *at)
     e->gradient = carve(e, at, e->n_internal * sizeof(float));
     e->m = carve(e, at, e->n_internal * sizeof(float));
     e->v = carve(e, at, e->n_internal * sizeof(float));
+    e->squares = carve(e, at, square_blocks(e) * sizeof(double));
     e->pooled = carve(e, at, e->batch_max * e->enc.channels * sizeof(float));
     e->d_pooled = carve(e, at, e->batch_max * e->enc.channels * sizeof(float));
 }
@@ -219,6 +224,7 @@ static shn_status place_all(cpu_engine *e, shn_error *err)
     for (int counted = 0; counted < 2; counted++) {
         size_t at = 0;
         place_weights(e, &at);
+        if (e->sync) e->total = carve(e, &at, 2 * x.channels * sizeof(double));
         for (unsigned t = 0; t < e->n_threads; t++) place_thread(e, &e->threads[t], &x, &at);
         if (counted) break;
         e->arena = shn_alloc_aligned(at, 1);
@@ -348,19 +354,22 @@ static void part(size_t n, unsigned thread, unsigned n_threads, size_t *first, s
 static void square_thread(void *self, unsigned thread, unsigned n_threads)
 {
     cpu_engine *e = self;
-    size_t      first, n;
-    part(e->n_internal, thread, n_threads, &first, &n);
-    e->threads[thread].square = e->k->square(e->gradient + first, n);
+    size_t      first, last;
+    shn_team_share(square_blocks(e), thread, n_threads, &first, &last);
+    for (; first < last; first++) {
+        const size_t at = first * SQUARE_BLOCK, left = e->n_internal - at;
+        e->squares[first] = e->k->square(e->gradient + at, left < SQUARE_BLOCK ? left : SQUARE_BLOCK);
+    }
 }
 
 static double cpu_gradient_square(const void *self)
 {
     cpu_engine *e;
-    memcpy(&e, &self, sizeof e);                /* per-thread results are scratch, not state */
+    memcpy(&e, &self, sizeof e);                /* the blocks' sums are scratch, not state */
     if (e->fresh) return 0;
     shn_team_run(e->team, square_thread, e);
     double sum = 0;
-    for (unsigned t = 0; t < e->n_threads; t++) sum += e->threads[t].square;
+    for (size_t i = 0; i < square_blocks(e); i++) sum += e->squares[i];
     return sum;
 }
 
@@ -418,15 +427,18 @@ shn_status shn_engine_new_cpu(const shn_encoder *enc, size_t n_samples, size_t b
     e->batch_max = batch_max;
     e->training = training;
     e->tile_max = options->winograd;
+    e->group = training ? options->group : NULL;
+    e->sync = e->group && options->sync_statistics;
     st = build(e, options, isa, err);
     if (st != SHN_OK) {
         cpu_free(e);
         return st;
     }
     *out = (shn_engine_made){ .ops = &cpu_ops, .self = e, .n_threads = e->n_threads };
-    char tiles[24] = "";
-    if (e->type == SHN_F32 && e->tile_max) snprintf(tiles, sizeof tiles, " winograd %u", e->tile_max);
-    snprintf(out->describe, sizeof out->describe, "cpu %s %s%s %u thread%s %s", e->type == SHN_BF16 ? "bf16" : "f32", shn_isa_name(isa),
-             tiles, e->n_threads, e->n_threads == 1 ? "" : "s", shn_compute_version());
+    char tiles[24] = "", ranks[24] = "";
+    if (e->type == SHN_F32 && e->tile_max) snprintf(tiles, sizeof tiles, "winograd %u ", e->tile_max);
+    if (e->group) snprintf(ranks, sizeof ranks, "%u ranks ", shn_group_size(e->group));
+    snprintf(out->describe, sizeof out->describe, "cpu %s %s %s%s%u thread%s %s", e->type == SHN_BF16 ? "bf16" : "f32", shn_isa_name(isa),
+             tiles, ranks, e->n_threads, e->n_threads == 1 ? "" : "s", shn_compute_version());
     return SHN_OK;
 }

@@ -53,7 +53,6 @@ typedef struct cpu_thread {
     char   *embed[CPU_BUFFERS];
     float  *plain, *scale, *pooled;     /* one unit's weights; [C]; [C] */
     void   *scratch;
-    double  square;
     shn_status status;
     shn_error  error;
 } cpu_thread;
@@ -75,6 +74,7 @@ typedef struct cpu_engine {
     cpu_thread   *threads;
     size_t        n_internal, fc_weight, fc_bias;
     float        *params, *gradient, *m, *v, *state;    /* internal layout; state as in the table */
+    double       *squares;              /* of blocks of the gradient */
     float        *pooled, *d_pooled;    /* [batch_max][C] */
     char         *arena;
     int           fresh;                /* the gradient block counts as zero, whatever it holds */
@@ -82,6 +82,11 @@ typedef struct cpu_engine {
     /* the pass in progress */
     size_t        B;
     unsigned      active;               /* threads that have records */
+    shn_group    *group;                /* NULL: alone */
+    int           sync;                 /* statistics over all ranks */
+    double       *total;                /* [2][C] of one unit over all threads and ranks */
+    size_t        B_all;                /* records that statistics are over */
+    int           last;                 /* the gradient is summed over the ranks */
     const float  *x, *d_z;
     float        *z;
     int           update_state;
@@ -119,7 +124,7 @@ shn_status cpu_team(cpu_engine *e, shn_team_fn *fn, shn_error *err);
     } while (0)
 
 shn_status cpu_forward(void *self, const float *x, size_t B, int update_state, float *z, shn_error *err);
-shn_status cpu_backward(void *self, const float *x, const float *d_z, size_t B, shn_error *err);
+shn_status cpu_backward(void *self, const float *x, const float *d_z, size_t B, int last, shn_error *err);
 shn_status cpu_embed(void *self, const float *x, size_t B, float *z, shn_error *err);
 /** Chooses lengths, chunks, buffers and owners. */
 void cpu_plan(cpu_engine *e);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/fail.h"
 
 static cpu_thread *begin(cpu_engine *e, unsigned thread)
 {
@@ -50,14 +51,35 @@ static void finish(cpu_engine *e, cpu_thread *t, const cpu_unit *w, size_t at, s
                     cpu_output(e, t, w, at));
 }
 
+/**
+ * One unit's two sums per channel over all ranks, from the threads' at `at` and `at2`. Alone every thread adds up the threads' itself, which costs no
+ * second meeting.
+ */
+static void sum_over_ranks(cpu_engine *e, cpu_thread *t, unsigned thread, size_t at, size_t at2, size_t C)
+{
+    if (!e->sync) return;
+    if (thread == 0) {
+        for (size_t c = 0; c < C; c++) {
+            e->total[c] = e->total[C + c] = 0;
+            for (unsigned k = 0; k < e->active; k++) {
+                e->total[c] += e->threads[k].sums[at + c];
+                e->total[C + c] += e->threads[k].sums[at2 + c];
+            }
+        }
+        CPU_TRY(t, shn_group_sum(e->group, e->total, 2 * C, &t->error));
+    }
+    shn_team_barrier(e->team);
+}
+
 /** All records' moments become this thread's copy of mean, scale and 1/sd; thread 0 also moves the running ones. */
 static void settle(cpu_engine *e, cpu_thread *t, unsigned thread, const cpu_unit *w)
 {
     const size_t C = w->u.out_channels;
-    const double n = (double)(e->B * w->conv_length);
+    const double n = (double)(e->B_all * w->conv_length);
+    sum_over_ranks(e, t, thread, w->sum_at, w->sum_at + C, C);
     for (size_t c = 0; c < C; c++) {
-        double sum = 0, square = 0;
-        for (unsigned k = 0; k < e->active; k++) {
+        double sum = e->sync ? e->total[c] : 0, square = e->sync ? e->total[C + c] : 0;
+        for (unsigned k = 0; !e->sync && k < e->active; k++) {
             sum += e->threads[k].sums[w->sum_at + c];
             square += e->threads[k].sums[w->sum_at + C + c];
         }
@@ -137,21 +159,58 @@ static void forward_thread(void *self, unsigned thread, unsigned n_threads)
     shn_compute_leave(before);
 }
 
+/** Running statistics of ranks that normalise on their own become their mean. */
+static shn_status mean_state(cpu_engine *e, shn_error *err)
+{
+    const size_t n = e->enc.n_state;
+    double      *sum = shn_alloc(n, sizeof *sum);
+    if (!sum) return shn_fail_nomem(err, "engine.cpu");
+    for (size_t i = 0; i < n; i++) sum[i] = e->state[i];
+    const shn_status st = shn_group_sum(e->group, sum, n, err);
+    for (size_t i = 0; st == SHN_OK && i < n; i++) e->state[i] = (float)(sum[i] / shn_group_size(e->group));
+    free(sum);
+    return st;
+}
+
 shn_status cpu_forward(void *self, const float *x, size_t B, int update_state, float *z, shn_error *err)
 {
     cpu_engine *e = self;
+    double      records = (double)B;
+    if (e->sync) {
+        const shn_status st = shn_group_sum(e->group, &records, 1, err);
+        if (st != SHN_OK) return st;
+    }
+    e->B_all = (size_t)records;
     e->x = x;
     e->z = z;
     e->B = B;
     e->active = B < e->n_threads ? (unsigned)B : e->n_threads;
     e->update_state = update_state;
-    const shn_status st = cpu_team(e, forward_thread, err);
+    shn_status st = cpu_team(e, forward_thread, err);
     e->packed = st == SHN_OK;
     e->folded = 0;                              /* copies of the weights share memory */
+    if (st == SHN_OK && update_state && e->group && !e->sync) st = mean_state(e, err);
     return st;
 }
 
 /* ---- backward ---- */
+
+/** One share's part of row k of the linear layer's gradient: summed by shares, so that threads of one rank and ranks of one thread give the same bits. */
+static void add_linear(cpu_engine *e, cpu_thread *t, unsigned share, size_t k)
+{
+    size_t       first, last;
+    const size_t C = e->enc.channels, E = e->enc.config.embed;
+    float *part = t->pooled;
+    double d_b = 0;
+    shn_team_share(e->B, share, e->n_threads, &first, &last);
+    memset(part, 0, C * sizeof *part);
+    for (size_t b = first; b < last; b++) {
+        e->k->axpy(part, e->pooled + b * C, e->d_z[b * E + k], C);
+        d_b += e->d_z[b * E + k];
+    }
+    e->k->axpy(e->gradient + e->fc_weight + k * C, part, 1, C);
+    e->gradient[e->fc_bias + k] += (float)d_b;
+}
 
 /** Linear layer and mean over time: gradient of the last output for this share, and this thread's rows of the weight gradient. */
 static void head_backward(cpu_engine *e, cpu_thread *t, unsigned thread)
@@ -166,14 +225,8 @@ static void head_backward(cpu_engine *e, cpu_thread *t, unsigned thread)
     size_t first, last;
     shn_team_share(E, thread, e->n_threads, &first, &last);
     for (size_t k = first; k < last; k++) {
-        float *d_w = e->gradient + e->fc_weight + k * C;
-        double d_b = e->fresh ? 0 : e->gradient[e->fc_bias + k];
-        if (e->fresh) memset(d_w, 0, C * sizeof *d_w);
-        for (size_t b = 0; b < e->B; b++) {
-            e->k->axpy(d_w, e->pooled + b * C, e->d_z[b * E + k], C);
-            d_b += e->d_z[b * E + k];
-        }
-        e->gradient[e->fc_bias + k] = (float)d_b;
+        if (e->fresh) memset(e->gradient + e->fc_weight + k * C, 0, C * sizeof(float)), e->gradient[e->fc_bias + k] = 0;
+        for (unsigned s = 0; s < e->active; s++) add_linear(e, t, s, k);
     }
 }
 
@@ -212,8 +265,9 @@ static void mask_records(cpu_engine *e, cpu_thread *t, const cpu_unit *w, const 
 static void settle_backward(cpu_engine *e, cpu_thread *t, unsigned thread, const cpu_unit *w)
 {
     const size_t    C = w->u.out_channels;
-    const double    n = (double)(e->B * w->conv_length);
+    const double    n = (double)(e->B_all * w->conv_length);
     const cpu_unit *s = &e->units[w->sum_unit];
+    sum_over_ranks(e, t, thread, s->sum_at, w->sum_at + C, C);
     for (size_t c = 0; c < C; c++) {
         double sum = 0, dot = 0;
         for (unsigned k = 0; k < e->active; k++) {
@@ -222,12 +276,15 @@ static void settle_backward(cpu_engine *e, cpu_thread *t, unsigned thread, const
         }
         const double rstd = rstd_of(t, w)[c], scale = rstd * e->params[w->gamma + c];
         t->k[c] = (float)scale;
-        t->k[C + c] = (float)(scale * rstd * rstd * dot / n);
-        t->k[2 * C + c] = (float)(scale * sum / n);
+        t->k[C + c] = (float)(scale * rstd * rstd * (e->sync ? e->total[C + c] : dot) / n);
+        t->k[2 * C + c] = (float)(scale * (e->sync ? e->total[c] : sum) / n);
         if (thread != 0) continue;
+        /* what is the sum over ranks already is counted by the first of them */
+        const double own_dot = !e->sync ? dot : shn_group_rank(e->group) == 0 ? e->total[C + c] : 0;
+        const double own_sum = !e->sync ? sum : shn_group_rank(e->group) == 0 ? e->total[c] : 0;
         float *d_gamma = e->gradient + w->gamma + c, *d_beta = e->gradient + w->beta + c;
-        *d_gamma = (float)((e->fresh ? 0 : *d_gamma) + rstd * dot);
-        *d_beta = (float)((e->fresh ? 0 : *d_beta) + sum);
+        *d_gamma = (float)((e->fresh ? 0 : *d_gamma) + rstd * own_dot);
+        *d_beta = (float)((e->fresh ? 0 : *d_beta) + own_sum);
     }
 }
 
@@ -288,6 +345,26 @@ static void unit_backward(cpu_engine *e, cpu_thread *t, unsigned thread, size_t 
     if (t->n) cpu_conv_weights_end(t, w, d_w);
 }
 
+/** Begins to sum a unit's finished gradient over the ranks: weights, gamma and beta lie side by side. */
+static void share_gradient(cpu_engine *e, cpu_thread *t, unsigned thread, size_t unit)
+{
+    const cpu_unit *w = &e->units[unit];
+    if (!e->last || !e->group || thread != 0) return;
+    CPU_TRY(t, shn_group_sum_begin(e->group, e->gradient + w->weight, 2 * w->beta - w->gamma - w->weight, &t->error));
+    shn_group_progress(e->group);
+}
+
+/** The first unit's, the linear layer's, and the end of all. */
+static void share_rest(cpu_engine *e, cpu_thread *t, unsigned thread)
+{
+    if (!e->last || !e->group) return;
+    shn_team_barrier(e->team);
+    for (size_t i = e->n_units < 2 ? e->n_units : 2; i-- > 0;) share_gradient(e, t, thread, i);
+    if (thread != 0) return;
+    CPU_TRY(t, shn_group_sum_begin(e->group, e->gradient + e->fc_weight, e->n_internal - e->fc_weight, &t->error));
+    CPU_TRY(t, shn_group_sum_end(e->group, &t->error));
+}
+
 static void backward_thread(void *self, unsigned thread, unsigned n_threads)
 {
     cpu_engine            *e = self;
@@ -306,18 +383,21 @@ static void backward_thread(void *self, unsigned thread, unsigned n_threads)
     }
     for (size_t i = e->n_units; i-- > 0;) {
         shn_team_barrier(e->team);
+        if (i + 2 < e->n_units) share_gradient(e, t, thread, i + 2);
         if (i + 1 < e->n_units) collect(e, thread, i + 1);
         settle_backward(e, t, thread, &e->units[i]);
         unit_backward(e, t, thread, i);
     }
     shn_team_barrier(e->team);
     collect(e, thread, 0);
+    share_rest(e, t, thread);
     shn_compute_leave(before);
 }
 
-shn_status cpu_backward(void *self, const float *x, const float *d_z, size_t B, shn_error *err)
+shn_status cpu_backward(void *self, const float *x, const float *d_z, size_t B, int last, shn_error *err)
 {
     cpu_engine *e = self;
+    e->last = last;
     e->x = x;
     e->d_z = d_z;
     e->B = B;

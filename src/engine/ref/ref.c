@@ -179,11 +179,11 @@ static void unit_backward(ref_engine *e, size_t unit, size_t B)
     if (u->input >= 1) shn_ref_conv_backward_data(&s, d_conv, e->exact + u->weight, e->units[u->input - 1].d_out);
 }
 
-static shn_status ref_backward(void *self, const float *x, const float *d_z, size_t B, shn_error *err)
+static shn_status ref_backward(void *self, const float *x, const float *d_z, size_t B, int last, shn_error *err)
 {
     ref_engine        *e = self;
     const shn_encoder *enc = &e->enc;
-    (void)x, (void)err;                             /* the forward pass kept its own copy of x */
+    (void)x, (void)err, (void)last;                             /* the forward pass kept its own copy of x */
     const size_t E = enc->config.embed, C = enc->channels;
     for (size_t u = 0; u < enc->n_units; u++) {
         const size_t T = shn_encoder_length(enc, (int)u + 1, e->n_samples);
@@ -284,6 +284,8 @@ shn_status shn_engine_new_ref(const shn_encoder *enc, size_t n_samples, size_t b
     (void)training;                                 /* the oracle keeps everything always */
     if (options->precision == SHN_PRECISION_BF16)
         return shn_fail(err, SHN_UNSUPPORTED, SHN_REASON_UNSUPPORTED, "engine.ref", "the reference has no bf16, use the cpu engine");
+    if (options->group)
+        return shn_fail(err, SHN_UNSUPPORTED, SHN_REASON_UNSUPPORTED, "engine.ref", "the reference works alone, several ranks need the cpu engine");
     ref_engine *e = shn_alloc(1, sizeof *e);
     if (!e) return shn_fail_nomem(err, "engine.ref");
     e->enc = *enc;

@@ -163,10 +163,28 @@ static size_t v4_bytes(const uint8_t *p)
     return total;
 }
 
+/** v7.3 is HDF5 behind 512 bytes. Where its superblock says that the file ends, in bytes from the file's start; 0: no superblock that says so. */
+static uint64_t v73_end(const uint8_t *bytes, size_t n)
+{
+    enum { BLOCK = 512, OLD_END = 40, OLD_SIZES = 13, NEW_END = 28, NEW_SIZES = 9 };
+    if (n < BLOCK + OLD_END + 12 || memcmp(bytes + BLOCK, "\x89HDF\r\n\x1a\n", 8) != 0) return 0;
+    const uint8_t *p = bytes + BLOCK;
+    const int      version = p[8];
+    if (version > 3 || p[version < 2 ? OLD_SIZES : NEW_SIZES] != 8) return 0;
+    const uint8_t *end = p + (version >= 2 ? NEW_END : version == 1 ? OLD_END + 4 : OLD_END);
+    return (uint64_t)read_u32le(end + 4) << 32 | read_u32le(end);
+}
+
 shn_status shn_matlab_complete(const uint8_t *bytes, size_t n, shn_error *err)
 {
     size_t at = is_v5(bytes, n) ? 128 : 0;
-    if (is_v73(bytes, n)) return SHN_OK;
+    if (is_v73(bytes, n)) {
+        const uint64_t end = v73_end(bytes, n);
+        if (end == 0) return shn_fail(err, SHN_FORMAT, SHN_REASON_BAD_HEADER, "matlab", "v7.3 without an HDF5 superblock at byte 512; copy the file again");
+        if (end > n)
+            return shn_fail(err, SHN_FORMAT, SHN_REASON_TRUNCATED, "matlab", "%zu bytes of %llu; copy the file again", n, (unsigned long long)end);
+        return SHN_OK;
+    }
     const int big_endian = is_v5(bytes, n) && bytes[126] == 'M';
     while (at < n) {
         size_t length = 0;

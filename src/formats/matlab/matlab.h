@@ -18,8 +18,8 @@
 extern const shn_reader shn_reader_matlab;
 
 /**
- * Whether the variables' lengths lie inside the file: libmatio fills what is cut off with zeros and says nothing. v7.3 is libhdf5's, which does say.
- * Errors  SHN_FORMAT (truncated) with the byte where the variable begins
+ * Whether the variables' lengths lie inside the file (v7.3: whether the file is as long as its superblock says): libmatio fills what is cut off
+ * with zeros, or does not find it, and says nothing. Errors  SHN_FORMAT (truncated), with the byte where the variable begins; bad_header
  */
 SHN_NODISCARD shn_status shn_matlab_complete(const uint8_t *bytes, size_t n_bytes, shn_error *err);
 

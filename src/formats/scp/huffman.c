@@ -11,7 +11,7 @@
 
 enum { LOOK_BITS = 10, LOOK = 1 << LOOK_BITS, EXTRA_MAX = 16, PREFIX_MAX = 32 };
 
-typedef struct code { uint32_t prefix; int16_t base; uint8_t n_prefix, n_extra, is_switch; } code;     /* prefix at the top of its 32 bits */
+typedef struct code { uint32_t prefix; int16_t base; uint8_t n_prefix, n_extra, is_switch, is_plain; } code;     /* prefix at the top of its 32 bits; plain: base is all */
 typedef struct table { code look[LOOK]; code *longer; size_t n_longer; } table;                        /* look[].n_prefix 0: no short code */
 
 struct scp_huffman { size_t n_tables; table *tables[SCP_TABLES_MAX]; };
@@ -33,21 +33,22 @@ static int overlap(const code *a, const code *b)
 }
 
 /** 0, or -1 where the code begins like one that is there. */
-static int add_code(table *t, const code *c)
+static int add_code(table *t, code c)
 {
-    if (c->n_prefix > LOOK_BITS) {
-        if (t->look[c->prefix >> (32 - LOOK_BITS)].n_prefix) return -1;
+    c.is_plain = !c.n_extra && !c.is_switch;
+    if (c.n_prefix > LOOK_BITS) {
+        if (t->look[c.prefix >> (32 - LOOK_BITS)].n_prefix) return -1;
         for (size_t i = 0; i < t->n_longer; i++)
-            if (overlap(&t->longer[i], c)) return -1;
-        t->longer[t->n_longer++] = *c;
+            if (overlap(&t->longer[i], &c)) return -1;
+        t->longer[t->n_longer++] = c;
         return 0;
     }
     for (size_t i = 0; i < t->n_longer; i++)
-        if (overlap(&t->longer[i], c)) return -1;
-    const size_t first = c->prefix >> (32 - LOOK_BITS), n = (size_t)1 << (LOOK_BITS - c->n_prefix);
+        if (overlap(&t->longer[i], &c)) return -1;
+    const size_t first = c.prefix >> (32 - LOOK_BITS), n = (size_t)1 << (LOOK_BITS - c.n_prefix);
     for (size_t i = 0; i < n; i++) {
         if (t->look[first + i].n_prefix) return -1;
-        t->look[first + i] = *c;
+        t->look[first + i] = c;
     }
     return 0;
 }
@@ -73,14 +74,14 @@ static shn_status default_table(scp_huffman *h, shn_error *err)
     table     *t;
     shn_status st = add_table(h, 0, &t, err);
     if (st != SHN_OK) return st;
-    int clash = add_code(t, &(code){ .n_prefix = 1 });
+    int clash = add_code(t, (code){ .n_prefix = 1 });
     for (int k = 1; k <= 8; k++)
         for (int minus = 0; minus < 2; minus++) {
             const uint32_t bits = ((((uint32_t)1 << k) - 1) << 2) | (uint32_t)minus;
-            clash |= add_code(t, &(code){ .prefix = bits << (30 - k), .base = (int16_t)(minus ? -k : k), .n_prefix = (uint8_t)(k + 2) });
+            clash |= add_code(t, (code){ .prefix = bits << (30 - k), .base = (int16_t)(minus ? -k : k), .n_prefix = (uint8_t)(k + 2) });
         }
-    clash |= add_code(t, &(code){ .prefix = 0x3FEu << 22, .n_prefix = 10, .n_extra = 8 });
-    clash |= add_code(t, &(code){ .prefix = 0x3FFu << 22, .n_prefix = 10, .n_extra = 16 });
+    clash |= add_code(t, (code){ .prefix = 0x3FEu << 22, .n_prefix = 10, .n_extra = 8 });
+    clash |= add_code(t, (code){ .prefix = 0x3FFu << 22, .n_prefix = 10, .n_extra = 16 });
     return clash ? shn_fail(err, SHN_FORMAT, SHN_REASON_BAD_HEADER, "scp.section 2", "the built-in table contradicts itself") : SHN_OK;
 }
 
@@ -117,7 +118,7 @@ static shn_status parse_table(scp_huffman *h, const scp_section *s, size_t *at, 
     shn_status st = add_table(h, n, &t, err);
     for (size_t i = 0; i < n && st == SHN_OK; i++, *at += 9) {
         st = parse_code(s->body + *at, n_tables, &c, err);
-        if (st == SHN_OK && add_code(t, &c) != 0)
+        if (st == SHN_OK && add_code(t, c) != 0)
             st = shn_fail(err, SHN_FORMAT, SHN_REASON_BAD_HEADER, "scp.section 2", "table %zu: code %zu begins like another", h->n_tables, i + 1);
     }
     return st;
@@ -151,39 +152,55 @@ static const code *find_longer(const table *t, uint64_t acc)
     return NULL;
 }
 
-size_t scp_huffman_decode(const scp_huffman *h, const uint8_t *bytes, size_t n_bytes, int16_t *out, size_t n, size_t *bits, unsigned *end_table)
+/** The bits of a file from the top of acc on. Below the first `have` there may be more of the file's, or zeros: they are read again. */
+typedef struct bits { const uint8_t *bytes; size_t n, at; uint64_t acc; unsigned have; } bits;
+
+/** At least 56 bits, which is more than any code with its value, unless the file ends. */
+static inline void refill(bits *b)
 {
+    if (b->n - b->at >= 8) {
+        b->acc |= ((uint64_t)read_u32be(b->bytes + b->at) << 32 | read_u32be(b->bytes + b->at + 4)) >> b->have;
+        b->at += (63 - b->have) / 8;
+        b->have |= 56;
+    } else {
+        for (; b->at < b->n && b->have <= 56; b->have += 8) b->acc |= (uint64_t)b->bytes[b->at++] << (56 - b->have);
+    }
+}
+
+static inline void drop(bits *b, unsigned n)
+{
+    b->acc <<= n;
+    b->have -= n;
+}
+
+size_t scp_huffman_decode(const scp_huffman *h, const uint8_t *bytes, size_t n_bytes, int16_t *out, size_t n, size_t *used, unsigned *end_table)
+{
+    enum { PLAIN = 5 };                         /* so many codes of LOOK_BITS need no refill between them */
     const table *t = h->tables[0];
-    uint64_t     acc = 0;                       /* the next bits, from the top */
-    unsigned     have = 0;                      /* of which so many are of the file; zeros behind them */
-    size_t       at = 0, i = 0, used = 0;
+    bits         b = { .bytes = bytes, .n = n_bytes };
+    size_t       i = 0;
     unsigned     which = 0;
     while (i < n) {
-        if (have < 48) {
-            if (n_bytes - at >= 8) {            /* whole bytes that fit go in at once */
-                const uint64_t next = (uint64_t)read_u32be(bytes + at) << 32 | read_u32be(bytes + at + 4);
-                acc |= next >> have;
-                const unsigned whole = (64 - have) / 8;
-                at += whole;
-                have += 8 * whole;
-                if (have < 64) acc &= ~(UINT64_MAX >> have);
-            } else {
-                for (; at < n_bytes && have <= 56; have += 8) acc |= (uint64_t)bytes[at++] << (56 - have);
-            }
+        refill(&b);
+        size_t      left = n - i < PLAIN ? n - i : PLAIN;
+        const code *c = &t->look[b.acc >> (64 - LOOK_BITS)];
+        for (; left > 0 && c->is_plain && c->n_prefix <= b.have; left--, c = &t->look[b.acc >> (64 - LOOK_BITS)]) {
+            out[i++] = c->base;
+            drop(&b, c->n_prefix);
         }
-        const code *c = &t->look[acc >> (64 - LOOK_BITS)];
-        if (!c->n_prefix && !(c = find_longer(t, acc))) break;
-        const unsigned all = c->n_prefix + c->n_extra;
-        if (all > have) break;
+        if (left == 0) continue;
+        refill(&b);
+        c = &t->look[b.acc >> (64 - LOOK_BITS)];
+        if (!c->n_prefix && !(c = find_longer(t, b.acc))) break;
+        if (c->n_prefix + c->n_extra > b.have) break;
+        drop(&b, c->n_prefix);
         int value = c->base;
-        if (c->n_extra) value += (int)((int64_t)(acc << c->n_prefix) >> (64 - c->n_extra));
-        acc <<= all;
-        have -= all;
-        used += all;
+        if (c->n_extra) value += (int)((int64_t)b.acc >> (64 - c->n_extra));
+        drop(&b, c->n_extra);
         if (c->is_switch) t = h->tables[which = (unsigned)c->base - 1];
         else out[i++] = (int16_t)(uint16_t)value;
     }
-    *bits = used;
+    *used = 8 * b.at - b.have;
     *end_table = which;
     return i;
 }

@@ -69,10 +69,10 @@ SHN_NODISCARD shn_status scp_huffman_new(const scp_section *s, scp_huffman **out
 void scp_huffman_free(scp_huffman *h);
 /**
  * Decodes up to n values; fewer where the bits end or are no code. Starts with the first table.
- * @param[out] bits       how many bits were taken
+ * @param[out] used       how many bits were taken
  * @param[out] end_table  the table in use at the end, from 0
  */
-size_t scp_huffman_decode(const scp_huffman *h, const uint8_t *bytes, size_t n_bytes, int16_t *out, size_t n, size_t *bits, unsigned *end_table);
+size_t scp_huffman_decode(const scp_huffman *h, const uint8_t *bytes, size_t n_bytes, int16_t *out, size_t n, size_t *used, unsigned *end_table);
 
 /* ---- section 1 ---- */
 
