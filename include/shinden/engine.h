@@ -45,6 +45,9 @@ void        shn_engine_free(shn_engine *eng);                   /**< accepts NUL
 const char *shn_engine_describe(const shn_engine *eng);         /**< "cpu f32 avx512 2 threads oneDNN 2.6.3"; borrowed */
 unsigned    shn_engine_n_threads(const shn_engine *eng);
 size_t      shn_engine_batch_max(const shn_engine *eng);
+#define SHN_EXPLAIN_MAX 160
+/** Which kernels run a unit of the encoder's table: "F(6,3)", or oneDNN's names, "forward; data gradient; weight gradient" when training. */
+void shn_engine_explain(const shn_engine *eng, size_t unit, char text[SHN_EXPLAIN_MAX]);
 /** 1 if this length runs at full speed on the engine, 0 if it is a known slow one (compute: the length cliff); *better
     (may be NULL) is then the nearest good length not above it. */
 int shn_engine_good_length(const shn_encoder *enc, size_t n_samples, size_t *better);

@@ -65,6 +65,8 @@ const char *shn_engine_describe(const shn_engine *e) { return e->made.describe; 
 unsigned    shn_engine_n_threads(const shn_engine *e) { return e->made.n_threads; }
 size_t      shn_engine_batch_max(const shn_engine *e) { return e->batch_max; }
 
+void shn_engine_explain(const shn_engine *e, size_t unit, char text[SHN_EXPLAIN_MAX]) { e->made.ops->explain(e->made.self, unit, text); }
+
 void shn_engine_set(shn_engine *e, const float *params, const float *state)
 {
     e->batch_kept = 0;

@@ -160,6 +160,7 @@ static shn_status make_engine(trainer *t, shn_error *err)
     o.sync_statistics = t->config.sync_batch_norm;
     o.name = t->config.engine;
     o.precision = t->config.precision;
+    o.winograd = t->config.winograd;
     o.n_threads = t->config.n_threads;
     t->params = shn_alloc_aligned(t->enc.n_params, sizeof *t->params);
     t->state = shn_alloc_aligned(t->enc.n_state, sizeof *t->state);

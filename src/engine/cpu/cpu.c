@@ -408,8 +408,19 @@ static shn_status cpu_step(void *self, const shn_adamw *hyper, uint64_t step, fl
     return cpu_team(e, step_thread, err);
 }
 
+static void cpu_explain(const void *self, size_t unit, char text[SHN_EXPLAIN_MAX])
+{
+    const cpu_engine *e = self;
+    const cpu_unit   *w = &e->units[unit];
+    if (w->wino) snprintf(text, SHN_EXPLAIN_MAX, "%s, blocks of %u x %u", w->wino->name, w->wino->rows, w->wino->columns);
+    else if (e->training)
+        snprintf(text, SHN_EXPLAIN_MAX, "oneDNN %s; %s; %s", shn_conv_kernel(w->forward), w->backward_data ? shn_conv_kernel(w->backward_data) : "none",
+                 shn_conv_kernel(w->backward_weights));
+    else snprintf(text, SHN_EXPLAIN_MAX, "oneDNN %s", shn_conv_kernel(w->infer));
+}
+
 static const shn_engine_ops cpu_ops = {
-    .free = cpu_free, .set = cpu_set, .get = cpu_get, .set_moments = cpu_set_moments, .get_moments = cpu_get_moments,
+    .explain = cpu_explain, .free = cpu_free, .set = cpu_set, .get = cpu_get, .set_moments = cpu_set_moments, .get_moments = cpu_get_moments,
     .embed = cpu_embed, .forward = cpu_forward, .backward = cpu_backward, .zero_gradient = cpu_zero_gradient,
     .get_gradient = cpu_get_gradient, .gradient_square = cpu_gradient_square, .step = cpu_step,
 };
