@@ -13,15 +13,9 @@
 #include "base/random.h"
 #include "compute/conv.h"
 #include "engine/cpu/kernels.h"
+#include "engine/cpu/layer_cases.h"
 #include "engine/cpu/winograd.h"
 #include "engine/ref/ops.h"
-
-static const size_t layers[][6] = {         /* in, out, kernel, stride, pad, length at 12x250 */
-    { 12, 64, 7, 2, 3, 250 },  { 64, 64, 3, 1, 1, 63 },   { 64, 128, 3, 2, 1, 63 },  { 64, 128, 1, 2, 0, 63 },
-    { 128, 128, 3, 1, 1, 32 }, { 128, 256, 3, 2, 1, 32 }, { 128, 256, 1, 2, 0, 32 }, { 256, 256, 3, 1, 1, 16 },
-    { 256, 512, 3, 2, 1, 16 }, { 256, 512, 1, 2, 0, 16 }, { 512, 512, 3, 1, 1, 8 },
-};
-enum { N_LAYERS = sizeof layers / sizeof *layers };
 
 static shn_compute *compute;
 static shn_isa      isa;
@@ -92,11 +86,11 @@ typedef struct layer_case {
 
 static layer_case make(size_t which, size_t B, size_t length)
 {
-    const size_t *l = layers[which];
-    layer_case    c = { .s = { B, l[0], length, l[1], (length + 2 * l[4] - l[2]) / l[3] + 1, l[2], l[3], l[4] } };
-    c.n_x = B * length * l[0];
-    c.n_w = l[0] * l[1] * l[2];
-    c.n_y = B * c.s.out_length * l[1];
+    const shn_layer_case l = shn_layer_cases[which];
+    layer_case           c = { .s = { B, l.in, length, l.out, (length + 2 * l.pad - l.kernel) / l.stride + 1, l.kernel, l.stride, l.pad } };
+    c.n_x = B * length * l.in;
+    c.n_w = l.in * l.out * l.kernel;
+    c.n_y = B * c.s.out_length * l.out;
     c.x = noise(which, c.n_x), c.w = noise(which + 100, c.n_w), c.d_y = noise(which + 200, c.n_y);
     double *x = exact(c.x, c.n_x), *w = exact(c.w, c.n_w), *d_y = exact(c.d_y, c.n_y);
     c.y = exact(NULL, c.n_y), c.d_x = exact(NULL, c.n_x), c.d_w = exact(NULL, c.n_w);
@@ -115,8 +109,8 @@ static void unmake(layer_case *c)
 
 static void expect(const char *what, size_t which, double error, double tolerance)
 {
-    if (!(error <= tolerance)) fail_msg("%s of layer %zux%zu k%zu: %.3g, allowed %.3g", what, layers[which][0], layers[which][1],
-                                        layers[which][2], error, tolerance);
+    if (!(error <= tolerance)) fail_msg("%s of layer %zux%zu k%zu: %.3g, allowed %.3g", what, shn_layer_cases[which].in,
+                                        shn_layer_cases[which].out, shn_layer_cases[which].kernel, error, tolerance);
 }
 
 /* ---- oneDNN ---- */
@@ -176,9 +170,9 @@ static void test_every_layer_by_onednn(void **state)
 {
     (void)state;
     const shn_compute_mode before = shn_compute_enter();
-    for (size_t k = 0; k < N_LAYERS; k++)
+    for (size_t k = 0; k < SHN_LAYER_CASES; k++)
         for (int odd = 0; odd < 2; odd++) {
-            layer_case c = make(k, 3 - odd, odd ? layers[k][5] / 2 + 1 : layers[k][5]);
+            layer_case c = make(k, 3 - odd, odd ? shn_layer_cases[k].length / 2 + 1 : shn_layer_cases[k].length);
             float     *result = memory((c.n_x + c.n_w + c.n_y) * sizeof(float));
             run_pass(SHN_CONV_FORWARD, SHN_F32, &c, c.x, NULL, NULL, 0, 0, result);
             expect("forward", k, distance(result, c.y, c.n_y), 2e-6);
@@ -211,8 +205,8 @@ static void test_every_layer_in_bf16(void **state)
         skip();
     }
     const shn_compute_mode before = shn_compute_enter();
-    for (size_t k = 0; k < N_LAYERS; k++) {
-        layer_case c = make(k, 2, layers[k][5]);
+    for (size_t k = 0; k < SHN_LAYER_CASES; k++) {
+        layer_case c = make(k, 2, shn_layer_cases[k].length);
         float     *result = memory((c.n_x + c.n_w + c.n_y) * sizeof(float));
         uint16_t  *x = to_bf16(c.x, c.n_x), *d_y = to_bf16(c.d_y, c.n_y);
         run_pass(SHN_CONV_FORWARD, SHN_BF16, &c, x, NULL, NULL, 0, 0, result);
@@ -328,10 +322,10 @@ static void test_winograd(void **state)
         for (int n = 0; shn_wino_table((shn_isa)i) && n < SHN_WINO_KERNELS; n++) {
             const shn_wino *w = shn_wino_table((shn_isa)i)[n];
             kinds++;
-            for (size_t k = 0; k < N_LAYERS; k++) {
-                if (layers[k][2] != 3 || layers[k][3] != w->stride) continue;
-                check_winograd(w, k, 3, layers[k][5]);
-                for (size_t T = 1; T <= 17 && layers[k][0] == 64; T++) check_winograd(w, k, 2, T);   /* every tail of a tile */
+            for (size_t k = 0; k < SHN_LAYER_CASES; k++) {
+                if (shn_layer_cases[k].kernel != 3 || shn_layer_cases[k].stride != w->stride) continue;
+                check_winograd(w, k, 3, shn_layer_cases[k].length);
+                for (size_t T = 1; T <= 17 && shn_layer_cases[k].in == 64; T++) check_winograd(w, k, 2, T);   /* every tail of a tile */
             }
             check_winograd(w, w->stride == 2 ? 2 : 1, 2, 1250);         /* several blocks, and a block over two records */
         }
