@@ -287,7 +287,7 @@ static void check_winograd(const shn_wino *w, size_t which, size_t B, size_t len
     float *d_x = memory(c.n_x * 4), *sums = memory(c.n_w * 12), *d_w = memory(c.n_w * 4), *bias = noise(77, out);
     const shn_wino_out plain = { .y = y }, infer = { .y = y, .bias = bias, .add = 1, .relu = 1 };
     turn(c.w, master, in, out, 0);
-    w->pack(master, in, out, 0, packed);
+    w->pack(master, in, out, 0, 0, out, packed);
     w->forward(&s, c.x, NULL, packed, &plain, scratch);
     expect(winograd_name(w, "forward"), which, distance(y, c.y, c.n_y), bound);
     check_fused(w, &s, &c, packed, scratch);
@@ -298,7 +298,8 @@ static void check_winograd(const shn_wino *w, size_t which, size_t B, size_t len
         c.y[i] = v > 0 ? v : 0;
     }
     expect(winograd_name(w, "inference"), which, distance(y, c.y, c.n_y), bound);
-    w->pack(master, in, out, 1, packed);
+    w->pack(master, in, out, 1, in / 2 / w->columns * w->columns, in, packed);     /* in two parts, as threads share it */
+    w->pack(master, in, out, 1, 0, in / 2 / w->columns * w->columns, packed);
     w->data(&s, c.d_y, packed, d_x, scratch);
     expect(winograd_name(w, "data gradient"), which, distance(d_x, c.d_x, c.n_x), bound);
     /* in two parts, as chunks of a share come */

@@ -58,12 +58,18 @@ void cpu_conv_infer(cpu_thread *t, unsigned thread, cpu_unit *w, const void *src
 void cpu_conv_pack(cpu_engine *e, cpu_thread *t, unsigned thread, cpu_unit *w)
 {
     const float *master = e->params + w->weight;
-    if (w->wino) {
-        w->wino->pack(master, w->u.in_channels, w->u.out_channels, 0, w->w_forward);
-        w->wino->pack(master, w->u.in_channels, w->u.out_channels, 1, w->w_backward);
-    }
     if (w->to_forward) CPU_TRY(t, shn_reorder_run(w->to_forward, thread, master, w->w_forward, t->scratch, &t->error));
     if (w->to_backward) CPU_TRY(t, shn_reorder_run(w->to_backward, thread, master, w->w_backward, t->scratch, &t->error));
+}
+
+void cpu_conv_pack_shared(cpu_engine *e, unsigned thread, size_t unit, int backward)
+{
+    const cpu_unit *w = &e->units[unit];
+    if (!w->wino || (backward && w->u.input < 1)) return;
+    const size_t columns = w->wino->columns, n_out = backward ? w->u.in_channels : w->u.out_channels;
+    size_t       first, last;
+    shn_team_share(n_out / columns, thread, e->n_threads, &first, &last);
+    w->wino->pack(e->params + w->weight, w->u.in_channels, w->u.out_channels, backward, first * columns, last * columns, e->shared[unit % 2]);
 }
 
 void cpu_conv_fold(cpu_engine *e, cpu_thread *t, unsigned thread, cpu_unit *w, const float *scale)
@@ -73,7 +79,7 @@ void cpu_conv_fold(cpu_engine *e, cpu_thread *t, unsigned thread, cpu_unit *w, c
     if (w->wino) {
         for (size_t i = 0; i < each; i++)
             for (size_t c = 0; c < C; c++) t->plain[i * C + c] = master[i * C + c] * scale[c];
-        w->wino->pack(t->plain, w->u.in_channels, C, 0, w->w_infer);
+        w->wino->pack(t->plain, w->u.in_channels, C, 0, 0, C, w->w_infer);
         return;
     }
     if (w->to_plain) CPU_TRY(t, shn_reorder_run(w->to_plain, thread, master, t->plain, t->scratch, &t->error));

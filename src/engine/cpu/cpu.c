@@ -45,6 +45,7 @@ static void cpu_free(void *self)
     shn_team_free(e->team);
     free(e->threads);
     free(e->arena);
+    free(e->folded_block);
     free(e);
 }
 
@@ -120,7 +121,7 @@ static void *carve(const cpu_engine *e, size_t *at, size_t bytes)
 static size_t max_size(size_t a, size_t b) { return a > b ? a : b; }
 
 /** What the largest unit needs, over all units. */
-typedef struct extent { size_t chunk_conv, chunk_in, made, gradient, weight, wino_sums, plain, channels, embed, sums, scratch, kept; } extent;
+typedef struct extent { size_t chunk_conv, chunk_in, made, gradient, weight, wino_sums, plain, channels, embed, sums, scratch, kept, shared, part; int buffers; } extent;
 
 static size_t unit_scratch(const cpu_unit *w)
 {
@@ -150,7 +151,14 @@ static extent measure(cpu_engine *e)
         if (w->wino) x.wino_sums = max_size(x.wino_sums, (size_t)w->wino->matrices * w->u.in_channels * C);
         x.chunk_conv = max_size(x.chunk_conv, cpu_conv_bytes(e, w, w->chunk));
         if (w->u.input >= 1) x.chunk_in = max_size(x.chunk_in, w->chunk * in);
-        if (w->u.input >= 1 && !w->wino && e->units[w->u.input - 1].derived) x.made = max_size(x.made, w->chunk * in);
+        if (w->u.input >= 1 && e->units[w->u.input - 1].derived) x.made = max_size(x.made, w->chunk * in);
+        x.made = max_size(x.made, cpu_out_bytes(e, w, 1));
+        if (w->wino) x.shared = max_size(x.shared, (size_t)w->wino->matrices * w->u.in_channels * C);
+        else x.part = max_size(x.part, w->n_weight);
+        for (int k = 0; k < 3; k++) {
+            const int buffer = k == 0 ? w->g : k == 1 ? w->d_input : w->other;
+            if (buffer >= x.buffers) x.buffers = buffer + 1;
+        }
         x.gradient = max_size(x.gradient, cpu_out_bytes(e, w, e->share_pad));
         x.weight = max_size(x.weight, w->n_weight);
         w->conv_at = x.kept;
@@ -167,21 +175,16 @@ static extent measure(cpu_engine *e)
 enum { SQUARE_BLOCK = 4096 };
 static size_t square_blocks(const cpu_engine *e) { return (e->n_internal + SQUARE_BLOCK - 1) / SQUARE_BLOCK; }
 
-static void place_weights(cpu_engine *e, size_t *at)
+static void place_weights(cpu_engine *e, const extent *x, size_t *at)
 {
+    for (int b = 0; b < 2 && e->training; b++) e->shared[b] = carve(e, at, x->shared * sizeof(float));
     e->params = carve(e, at, e->n_internal * sizeof(float));
     e->state = carve(e, at, e->enc.n_state * sizeof(float));
     for (size_t i = 0; i < e->n_units; i++) {
         cpu_unit *w = &e->units[i];
         w->bias = carve(e, at, w->u.out_channels * sizeof(float));
-        if (w->wino) {          /* folding overwrites the training pass's copy, and packing again the folded one */
-            const size_t packed = (size_t)w->wino->matrices * w->u.in_channels * w->u.out_channels * sizeof(float);
-            w->w_infer = w->w_forward = carve(e, at, packed);
-            if (e->training) w->w_backward = carve(e, at, packed);
-            continue;
-        }
-        w->w_infer = carve(e, at, shn_layout_bytes(shn_conv_layout(w->infer)));
-        if (!e->training) continue;
+        if (w->wino) w->w_forward = w->w_backward = e->shared[i % 2];
+        if (w->wino || !e->training) continue;
         w->w_forward = w->to_forward ? carve(e, at, shn_layout_bytes(shn_conv_layout(w->forward))) : e->params + w->weight;
         w->w_backward = w->to_backward ? carve(e, at, shn_layout_bytes(shn_conv_layout(w->backward_data))) : e->params + w->weight;
     }
@@ -205,12 +208,12 @@ static void place_thread(cpu_engine *e, cpu_thread *t, const extent *x, size_t *
     t->scratch = carve(e, at, x->scratch);
     if (!e->training) return;
     t->kept = carve(e, at, x->kept);
-    for (int b = 0; b < CPU_BUFFERS; b++) t->gradient[b] = carve(e, at, x->gradient);
+    for (int b = 0; b < x->buffers; b++) t->gradient[b] = carve(e, at, x->gradient);
     t->d_y = carve(e, at, x->chunk_conv);
     t->d_x = carve(e, at, x->chunk_in);
     t->made = carve(e, at, x->made);
     for (int b = 0; b < 2; b++) t->d_w[b] = carve(e, at, x->weight * sizeof(float));
-    t->d_w_part = carve(e, at, x->weight * sizeof(float));
+    t->d_w_part = carve(e, at, x->part * sizeof(float));
     t->d_w_sums = carve(e, at, x->wino_sums * sizeof(float));
     t->sums = carve(e, at, x->sums * sizeof(double));
     t->affine = carve(e, at, x->sums * sizeof(float));
@@ -223,12 +226,34 @@ static shn_status place_all(cpu_engine *e, shn_error *err)
     const extent x = measure(e);
     for (int counted = 0; counted < 2; counted++) {
         size_t at = 0;
-        place_weights(e, &at);
+        place_weights(e, &x, &at);
         if (e->sync) e->total = carve(e, &at, 2 * x.channels * sizeof(double));
         for (unsigned t = 0; t < e->n_threads; t++) place_thread(e, &e->threads[t], &x, &at);
         if (counted) break;
         e->arena = shn_alloc_aligned(at, 1);
         if (!e->arena) return shn_fail_nomem(err, where);
+    }
+    return SHN_OK;
+}
+
+/** Bytes of a unit's copy for embedding. */
+static size_t folded_bytes(const cpu_unit *w)
+{
+    if (!w->wino) return shn_layout_bytes(shn_conv_layout(w->infer));
+    return (size_t)w->wino->matrices * w->u.in_channels * w->u.out_channels * sizeof(float);
+}
+
+shn_status cpu_place_folded(cpu_engine *e, shn_error *err)
+{
+    size_t bytes = 0;
+    if (e->folded_block) return SHN_OK;
+    for (size_t i = 0; i < e->n_units; i++) bytes += (folded_bytes(&e->units[i]) + 63) / 64 * 64;
+    e->folded_block = shn_alloc_aligned(bytes, 1);
+    if (!e->folded_block) return shn_fail_nomem(err, where);
+    bytes = 0;
+    for (size_t i = 0; i < e->n_units; i++) {
+        e->units[i].w_infer = e->folded_block + bytes;
+        bytes += (folded_bytes(&e->units[i]) + 63) / 64 * 64;
     }
     return SHN_OK;
 }
@@ -261,7 +286,8 @@ static shn_status build(cpu_engine *e, const shn_engine_options *o, shn_isa isa,
     e->fc_bias = e->fc_weight + whole((size_t)e->enc.config.embed * e->enc.channels);
     e->n_internal = e->fc_bias + whole(e->enc.config.embed);
     e->fresh = 1;
-    return place_all(e, err);
+    st = place_all(e, err);
+    return st == SHN_OK && !e->training ? cpu_place_folded(e, err) : st;
 }
 
 /* ---- weights in and out ---- */

@@ -21,7 +21,7 @@ typedef struct cpu_unit {
     shn_unit           u;
     const shn_kernels *k;               /* for its output's channels */
     const shn_wino    *wino;            /* NULL: oneDNN runs it. Else no primitives: master and gradient are [3][in][out] */
-    int    derived;                     /* 1: its output is made from its convolution result wherever it is read, never stored */
+    int    derived;                     /* above 0: its output is made wherever it is read, never stored; results that it takes */
     size_t in_length, conv_length, out_length;
     size_t chunk;                       /* records per call in the training pass */
     int    shortcut;                    /* unit whose convolution result, normalised, is the residual; -1 none */
@@ -29,7 +29,7 @@ typedef struct cpu_unit {
     shn_conv    *forward, *backward_data, *backward_weights, *infer;
     shn_reorder *from_plain, *to_plain, *to_forward, *to_backward, *to_infer;   /* NULL: layouts are the same */
     size_t weight, n_weight, gamma, beta;           /* places in the internal parameter block, in floats */
-    void  *w_forward, *w_backward, *w_infer;        /* packed; w_forward may be the master itself */
+    void  *w_forward, *w_backward, *w_infer;        /* packed; the first two may be the master itself, or shared */
     float *bias;                        /* [C] of the folded BN */
     unsigned owner;                     /* the thread that packs it */
     size_t conv_at, out_at, from_at;    /* byte offsets in a thread's kept activations; out unused if lazy or derived */
@@ -76,7 +76,8 @@ typedef struct cpu_engine {
     float        *params, *gradient, *m, *v, *state;    /* internal layout; state as in the table */
     double       *squares;              /* of blocks of the gradient */
     float        *pooled, *d_pooled;    /* [batch_max][C] */
-    char         *arena;
+    char         *arena, *folded_block; /* folded_block: every unit's copy for embedding; a training engine takes it when first asked */
+    float        *shared[2];            /* training: packed weights of the Winograd unit at work, and of the next */
     int           fresh;                /* the gradient block counts as zero, whatever it holds */
     int           packed, folded;       /* copies of the weights are up to date */
     /* the pass in progress */
@@ -126,6 +127,8 @@ shn_status cpu_team(cpu_engine *e, shn_team_fn *fn, shn_error *err);
 shn_status cpu_forward(void *self, const float *x, size_t B, int update_state, float *z, shn_error *err);
 shn_status cpu_backward(void *self, const float *x, const float *d_z, size_t B, int last, shn_error *err);
 shn_status cpu_embed(void *self, const float *x, size_t B, float *z, shn_error *err);
+/** Takes the memory of the folded weights; nothing where it is there. SHN_NOMEM. */
+shn_status cpu_place_folded(cpu_engine *e, shn_error *err);
 /** Chooses lengths, chunks, buffers and owners. */
 void cpu_plan(cpu_engine *e);
 
@@ -144,7 +147,9 @@ void cpu_conv_weights(cpu_engine *e, cpu_thread *t, unsigned thread, cpu_unit *w
 void cpu_conv_weights_end(cpu_thread *t, cpu_unit *w, float *d_w);
 /** BN folded, ReLU and sum into dst included. oneDNN: n is ignored, it is one call of embed_call records. */
 void cpu_conv_infer(cpu_thread *t, unsigned thread, cpu_unit *w, const void *src, void *dst, size_t n);
-/** Brings the forward and backward copies of a unit's weights up to date. */
+/** This thread's part of packing a Winograd unit's weights for the pass, into the memory that units of its parity share. */
+void cpu_conv_pack_shared(cpu_engine *e, unsigned thread, size_t unit, int backward);
+/** Brings the forward and backward copies of the weights of a unit that oneDNN runs up to date. */
 void cpu_conv_pack(cpu_engine *e, cpu_thread *t, unsigned thread, cpu_unit *w);
 /** Weights, scaled per output channel, to the embedding's copy. */
 void cpu_conv_fold(cpu_engine *e, cpu_thread *t, unsigned thread, cpu_unit *w, const float *scale);

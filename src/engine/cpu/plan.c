@@ -10,15 +10,17 @@
  */
 enum { POSITIONS_PER_CALL = 1248, EMBED_POSITIONS = 624 };
 
-/** 1 for an output that only convolutions read: relu(bn(y)) costs less than keeping it in memory. */
+/**
+ * Convolution results from which a unit's output is made wherever it is read: relu(bn(y) + residual) costs less than keeping it in memory,
+ * so long as its residual's own making is short. 0: it is kept.
+ */
 static int derived(const cpu_engine *e, size_t unit)
 {
-    const shn_unit *u = &e->enc.units[unit];
-    const int       tensor = (int)unit + 1;
-    if (!u->relu || u->max_pool || u->residual >= 0 || e->enc.last == tensor) return 0;
-    for (size_t i = 0; i < e->n_units; i++)
-        if (e->enc.units[i].residual == tensor) return 0;
-    return 1;
+    enum { MOST = 2 };
+    const cpu_unit *w = &e->units[unit];
+    if (!w->u.relu || w->u.max_pool) return 0;
+    const int of_residual = w->shortcut < 0 && w->u.residual >= 1 ? e->units[w->u.residual - 1].derived : 0;
+    return of_residual < MOST ? of_residual + 1 : 0;
 }
 
 static void lengths_and_links(cpu_engine *e)

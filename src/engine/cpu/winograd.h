@@ -41,8 +41,9 @@ typedef struct shn_wino {
     const char *name;                   /* "F(4,3)" */
     unsigned tile, stride, products, matrices;
     unsigned columns, rows;             /* channels must be multiples of columns; rows of the register block */
-    /** Transformed weights, `matrices` in out floats. backward 0: for forward; 1: for data (flipped, transposed). */
-    void (*pack)(const float *weights, size_t in, size_t out, int backward, float *packed);
+    /** Transformed weights, `matrices` in out floats, of result channels [first, last), multiples of columns. backward 0: for forward, results
+        are the outputs; 1: for data (flipped, transposed), results are the inputs. */
+    void (*pack)(const float *weights, size_t in, size_t out, int backward, size_t first, size_t last, float *packed);
     /** Of x, or of relu(bn(x)) where bn is not NULL. */
     void (*forward)(const shn_wino_layer *s, const float *x, const shn_affine *bn, const float *packed, const shn_wino_out *out, float *scratch);
     /** d_x of d_y */

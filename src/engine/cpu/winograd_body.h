@@ -201,11 +201,11 @@ static void NAME(turn)(const float *weights, size_t out, size_t o, size_t i, flo
     }
 }
 
-static void NAME(pack)(const float *weights, size_t in, size_t out, int backward, float *packed)
+static void NAME(pack)(const float *weights, size_t in, size_t out, int backward, size_t begin, size_t end, float *packed)
 {
-    const size_t tap = in * out, n_in = backward ? out : in, n_out = backward ? in : out;
+    const size_t tap = in * out, n_in = backward ? out : in;
     float        g[3][V][V];
-    for (size_t o = 0; o < n_out; o += V) {     /* panels [n_out / COLUMNS][MATRICES][n_in][COLUMNS], in the order in which they are read */
+    for (size_t o = begin; o < end; o += V) {   /* panels [n_out / COLUMNS][MATRICES][n_in][COLUMNS], in the order in which they are read */
         float *panel = packed + o / COLUMNS * MATRICES * COLUMNS * n_in + o % COLUMNS;
         for (size_t i = 0; i < n_in; i += V) {
             for (size_t k = 0; k < 3; k++) {
