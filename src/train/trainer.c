@@ -41,6 +41,7 @@ typedef struct trainer {
     unsigned         rank;
     uint32_t        *mine;                      /* [n_mine] places in the batch of this rank's records */
     size_t           n_mine;
+    size_t          *part_at;                   /* [n_parts + 1] among them, at which parts begin */
     uint64_t         step, n_steps, steps_per_epoch;
     double           loss_sum;                  /* of the epoch so far */
     uint8_t         *label, *known;             /* [B][K] of the batch */
@@ -139,12 +140,14 @@ static shn_status share_batch(trainer *t, size_t *most, shn_error *err)
         return shn_fail(err, SHN_RANGE, SHN_REASON_BAD_VALUE, "train", "batches of %zu in %zu parts for %u ranks: every rank needs a record of every part; start fewer ranks, or raise "
                         "batch_size", t->B, t->n_parts, ranks);
     t->mine = shn_alloc(t->B, sizeof *t->mine);
-    if (!t->mine) return shn_fail_nomem(err, "train");
+    t->part_at = shn_alloc(t->n_parts + 1, sizeof *t->part_at);
+    if (!t->mine || !t->part_at) return shn_fail_nomem(err, "train");
     for (size_t p = 0; p < t->n_parts; p++) {
         size_t first, last;
         my_share(t, p, &first, &last);
         if (last - first > *most) *most = last - first;
         for (; first < last; first++) t->mine[t->n_mine++] = (uint32_t)first;
+        t->part_at[p + 1] = t->n_mine;
     }
     return SHN_OK;
 }
@@ -229,7 +232,7 @@ static shn_status start_loader(trainer *t, shn_error *err)
     const shn_loader_source source = { t->data.n, packed_row, &t->data };
     const shn_loader_options o = { .input = t->input, .augment = { g->gain, g->noise, g->wander, g->lead_dropout }, .seed = g->seed,
                                    .batch = (size_t)g->batch_size * g->accum_freq, .first_step = t->step, .n_steps = t->n_steps,
-                                   .take = t->mine, .n_take = t->n_mine };
+                                   .take = t->mine, .n_take = t->n_mine, .parts = t->part_at, .n_parts = t->n_parts };
     return shn_loader_new(&source, &o, &t->loader, err);
 }
 
@@ -380,33 +383,33 @@ static double learning_rate(const trainer *t)
 }
 
 /** Encoder outputs of the whole batch. With several parts the pass is repeated for its gradients, so only then does the state move. */
-static shn_status embed(trainer *t, const float *x, shn_error *err)
+static shn_status embed(trainer *t, shn_batch *batch, shn_error *err)
 {
-    const size_t row = (size_t)t->input.window * SHN_LEADS, E = t->enc.config.embed;
+    const size_t E = t->enc.config.embed;
     for (size_t p = 0; p < t->n_parts; p++) {
         size_t first, last, begin, end;
         my_share(t, p, &first, &last);
-        shn_status st = shn_engine_forward(t->engine, x, last - first, t->n_parts == 1, t->z + first * E, err);
+        shn_status st = p > 0 ? shn_loader_next(t->loader, batch, err) : SHN_OK;
+        if (st == SHN_OK) st = shn_engine_forward(t->engine, batch->x, last - first, t->n_parts == 1, t->z + first * E, err);
         shn_team_share(t->B, (unsigned)p, (unsigned)t->n_parts, &begin, &end);
         if (st == SHN_OK) st = shn_group_gather(t->config.group, t->z + begin * E, end - begin, E, err);
         if (st != SHN_OK) return st;
-        x += (last - first) * row;
     }
     return SHN_OK;
 }
 
-static shn_status backward(trainer *t, const float *x, shn_error *err)
+static shn_status backward(trainer *t, shn_batch *batch, shn_error *err)
 {
-    const size_t row = (size_t)t->input.window * SHN_LEADS, E = t->enc.config.embed;
+    const size_t E = t->enc.config.embed;
     shn_engine_zero_gradient(t->engine);
     for (size_t p = 0; p < t->n_parts; p++) {
         size_t first, last;
         shn_status st = SHN_OK;
         my_share(t, p, &first, &last);
-        if (t->n_parts > 1) st = shn_engine_forward(t->engine, x, last - first, 1, t->z + first * E, err);
-        if (st == SHN_OK) st = (p + 1 < t->n_parts ? shn_engine_backward : shn_engine_backward_last)(t->engine, x, t->d_z + first * E, last - first, err);
+        if (t->n_parts > 1) st = shn_loader_next(t->loader, batch, err);
+        if (st == SHN_OK && t->n_parts > 1) st = shn_engine_forward(t->engine, batch->x, last - first, 1, t->z + first * E, err);
+        if (st == SHN_OK) st = (p + 1 < t->n_parts ? shn_engine_backward : shn_engine_backward_last)(t->engine, batch->x, t->d_z + first * E, last - first, err);
         if (st != SHN_OK) return st;
-        x += (last - first) * row;
     }
     return SHN_OK;
 }
@@ -454,11 +457,11 @@ static shn_status one_step(trainer *t, double *loss, shn_error *err)
     if (st != SHN_OK) return st;
     gather_labels(t, batch.items);
     const shn_batch_labels labels = batch_labels(t);
-    st = embed(t, batch.x, err);
+    st = embed(t, &batch, err);
     if (st == SHN_OK) st = shn_head_loss(t->head, t->texts, &labels, t->set, t->z, loss, t->d_z, err);
     if (st != SHN_OK) return st;
     if (!isfinite(*loss)) return diverged(t, "loss", err);
-    st = backward(t, batch.x, err);
+    st = backward(t, &batch, err);
     if (st != SHN_OK) return st;
     const double norm = sqrt(shn_engine_gradient_square(t->engine) + shn_head_gradient_square(t->head));
     if (!isfinite(norm)) return diverged(t, "gradient", err);
@@ -523,7 +526,7 @@ static void release(trainer *t)
     shn_texts_free(t->texts);
     shn_train_data_free(&t->data);
     shn_run_log_close(&t->log);
-    void *all[] = { t->mine, t->label, t->known, t->set, t->z, t->d_z, t->params, t->state, t->m, t->v };
+    void *all[] = { t->mine, t->part_at, t->label, t->known, t->set, t->z, t->d_z, t->params, t->state, t->m, t->v };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
     free(t);
 }
