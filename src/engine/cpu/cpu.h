@@ -96,6 +96,10 @@ typedef struct cpu_engine {
     float         grad_scale;
 } cpu_engine;
 
+/** Sums of squares are taken by blocks of floats, so that they do not depend on the number of threads. */
+enum { CPU_SQUARE_BLOCK = 4096 };
+static inline size_t cpu_square_blocks(const cpu_engine *e) { return (e->n_internal + CPU_SQUARE_BLOCK - 1) / CPU_SQUARE_BLOCK; }
+
 /** Bytes of `records` of a unit's convolution result or output. */
 static inline size_t cpu_conv_bytes(const cpu_engine *e, const cpu_unit *w, size_t records)
 {
@@ -127,6 +131,8 @@ shn_status cpu_team(cpu_engine *e, shn_team_fn *fn, shn_error *err);
 shn_status cpu_forward(void *self, const float *x, size_t B, int update_state, float *z, shn_error *err);
 shn_status cpu_backward(void *self, const float *x, const float *d_z, size_t B, int last, shn_error *err);
 shn_status cpu_embed(void *self, const float *x, size_t B, float *z, shn_error *err);
+/** Takes the arena for what the plan and the units' kernels need. SHN_NOMEM. */
+shn_status cpu_place(cpu_engine *e, shn_error *err);
 /** Takes the memory of the folded weights; nothing where it is there. SHN_NOMEM. */
 shn_status cpu_place_folded(cpu_engine *e, shn_error *err);
 /** Chooses lengths, chunks, buffers and owners. */
