@@ -132,7 +132,7 @@ shn_status bench_kernels(bench_run *run, shn_error *err)
     for (size_t k = 0; k < SHN_LAYER_CASES && st == SHN_OK; k++) {
         const shn_layer_case *c = &shn_layer_cases[k];
         st = direct_rows(run, compute, c, err);
-        for (int i = 0; i < SHN_WINO_KERNELS && st == SHN_OK && shn_wino_table(isa); i++) {
+        for (int i = 0; i < SHN_WINO_KERNELS && st == SHN_OK; i++) {
             const shn_wino *w = shn_wino_table(isa)[i];
             if (c->kernel == 3 && c->stride == w->stride && w->tile <= run->winograd) st = winograd_rows(run, w, c, err);
         }

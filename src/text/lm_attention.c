@@ -2,21 +2,16 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/clones.h"
 #include "text/lm_parts.h"
 
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC optimize("O3")              /* -O2 leaves loops of unknown length scalar */
 #endif
-/* One source, several instruction sets: without contraction all give the same bits. Sanitizers dislike ifuncs. */
-#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__)
-#define CLONES __attribute__((target_clones("default", "avx2", "avx512f")))
-#else
-#define CLONES
-#endif
 
 enum { LANES = 16 };
 
-CLONES static float dot(const float *restrict a, const float *restrict b, size_t n)
+SHN_CLONES static float dot(const float *restrict a, const float *restrict b, size_t n)
 {
     float  lane[LANES] = { 0 };
     size_t i = 0;
@@ -28,7 +23,7 @@ CLONES static float dot(const float *restrict a, const float *restrict b, size_t
     return lane[0];
 }
 
-CLONES static void add_scaled(float *restrict y, const float *restrict x, float scale, size_t n)
+SHN_CLONES static void add_scaled(float *restrict y, const float *restrict x, float scale, size_t n)
 {
     for (size_t i = 0; i < n; i++) y[i] += scale * x[i];
 }

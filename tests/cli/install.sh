@@ -8,6 +8,10 @@ if grep -q '^SHINDEN_SANITIZE:[A-Z]*=..*' "$build/CMakeCache.txt"; then
   echo "skipped: a sanitizer build is not for installing"
   exit 77
 fi
+if grep -q '^CMAKE_TOOLCHAIN_FILE:' "$build/CMakeCache.txt"; then
+  echo "skipped: a cross build is not for this machine's compiler"
+  exit 77
+fi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 fail() { echo "install: $*"; exit 1; }

@@ -159,6 +159,8 @@ static void run_pass(shn_conv_pass pass, shn_dtype type, const layer_case *c, co
     else from_bf16(pass == SHN_CONV_BACKWARD_DATA ? x : y, pass == SHN_CONV_BACKWARD_DATA ? c->n_x : c->n_y, result);
     assert_non_null(shn_conv_kernel(v));
     if (type == SHN_BF16 && isa == SHN_ISA_AMX) assert_non_null(strstr(shn_conv_kernel(v), "amx"));
+    /* a mask is oneDNN's too; without one, a CPU with AVX but not AVX2 may use it */
+    if (isa == SHN_ISA_BASE && (shn_isa_host() > isa || !SHN_X86_KERNELS)) assert_null(strstr(shn_conv_kernel(v), "avx"));
     release(packed, n_packed), release(scratch, n_scratch), release(x, n_x), release(y, n_y);
     release(reorder_scratch, shn_reorder_scratch_bytes(r));
     shn_reorder_free(r);
@@ -318,11 +320,9 @@ static void check_winograd(const shn_wino *w, size_t which, size_t B, size_t len
 static void test_winograd(void **state)
 {
     (void)state;
-    size_t kinds = 0;
-    for (int i = SHN_ISA_AVX2; i <= SHN_ISA_AVX512 && i <= (int)isa; i++)
-        for (int n = 0; shn_wino_table((shn_isa)i) && n < SHN_WINO_KERNELS; n++) {
+    for (int i = SHN_ISA_BASE; i <= SHN_ISA_AVX512 && i <= (int)isa; i++)
+        for (int n = 0; n < SHN_WINO_KERNELS; n++) {
             const shn_wino *w = shn_wino_table((shn_isa)i)[n];
-            kinds++;
             for (size_t k = 0; k < SHN_LAYER_CASES; k++) {
                 if (shn_layer_cases[k].kernel != 3 || shn_layer_cases[k].stride != w->stride) continue;
                 check_winograd(w, k, 3, shn_layer_cases[k].length);
@@ -330,10 +330,6 @@ static void test_winograd(void **state)
             }
             check_winograd(w, w->stride == 2 ? 2 : 1, 2, 1250);         /* several blocks, and a block over two records */
         }
-    if (kinds == 0) {
-        printf("skipped: no AVX2 on this CPU\n");
-        skip();
-    }
 }
 
 /** The choice is arithmetic on the shape: the same on every machine with these instructions. */
@@ -346,12 +342,11 @@ static void test_winograd_choice(void **state)
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const shn_wino *w = shn_wino_choose(SHN_ISA_AVX512, cases[i].tile_max, cases[i].stride, 64, 64, cases[i].T);
-        if (!shn_wino_table(SHN_ISA_AVX512)) assert_null(w);
-        else if (cases[i].name) assert_string_equal(w ? w->name : "none", cases[i].name);
+        if (cases[i].name) assert_string_equal(w ? w->name : "none", cases[i].name);
         else assert_null(w);
     }
-    assert_null(shn_wino_choose(SHN_ISA_AVX512, 6, 1, 24, 24, 100));
-    assert_null(shn_wino_choose(SHN_ISA_BASE, 6, 1, 64, 64, 100));
+    assert_null(shn_wino_choose(isa, 6, 1, 12, 12, 100));
+    assert_ptr_not_equal(shn_wino_table(SHN_ISA_BASE), isa > SHN_ISA_BASE ? shn_wino_table(isa) : NULL);
 }
 
 /* ---- element-wise kernels: one meaning for all instruction sets ---- */
@@ -448,6 +443,8 @@ static void test_isa_names(void **state)
     (void)state;
     shn_error err;
     shn_isa   chosen;
+    assert_ok(shn_isa_choose("base", &chosen, &err));
+    assert_int_equal(chosen, SHN_ISA_BASE);
     assert_ok(shn_isa_choose("avx2", &chosen, &err));
     assert_true(chosen <= SHN_ISA_AVX2);
     assert_ok(shn_isa_choose("amx", &chosen, &err));

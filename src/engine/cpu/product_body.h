@@ -4,7 +4,7 @@
  * compiler's target. Both products stay out of line: they need every register.
  */
 #define COLUMNS (2 * V)
-#define HALF    (V / 2)         /* rows of the register block of `accumulate` */
+#define HALF    (V > 4 ? V / 2 : V)     /* rows of the register block of `accumulate` */
 #define INLINE  static inline __attribute__((always_inline))
 #define AHEAD   24              /* rows of packed weights that are asked for before they are used: they stream from memory */
 #define UNROLL  _Pragma("GCC unroll 16")

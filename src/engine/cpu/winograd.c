@@ -2,19 +2,19 @@
 
 const shn_wino *const *shn_wino_table(shn_isa isa)
 {
-#if defined(__x86_64__)
-    return isa >= SHN_ISA_AVX512 ? shn_wino_avx512 : isa == SHN_ISA_AVX2 ? shn_wino_avx2 : NULL;
+#if SHN_X86_KERNELS
+    if (isa >= SHN_ISA_AVX2) return isa >= SHN_ISA_AVX512 ? shn_wino_avx512 : shn_wino_avx2;
 #else
     (void)isa;
-    return NULL;
 #endif
+    return shn_wino_base;
 }
 
 const shn_wino *shn_wino_choose(shn_isa isa, unsigned tile_max, size_t stride, size_t in, size_t out, size_t T)
 {
     const shn_wino *const *table = shn_wino_table(isa), *best = NULL;
     size_t fewest = 3 * T;                          /* products of the direct form */
-    for (int i = 0; table && i < SHN_WINO_KERNELS; i++) {
+    for (int i = 0; i < SHN_WINO_KERNELS; i++) {
         const shn_wino *w = table[i];
         const size_t    products = (T + w->tile - 1) / w->tile * w->products;
         if (w->tile > tile_max || w->stride != stride || in % w->columns != 0 || out % w->columns != 0 || products >= fewest) continue;

@@ -56,9 +56,9 @@ typedef struct shn_wino {
 
 enum { SHN_WINO_KERNELS = 4, SHN_WINO_TILE_MAX = 6 };
 /** F(2,3), F(4,3), F(6,3), F(4,2)s2 for one instruction set. */
-extern const shn_wino *const shn_wino_avx2[SHN_WINO_KERNELS], *const shn_wino_avx512[SHN_WINO_KERNELS];
+extern const shn_wino *const shn_wino_base[SHN_WINO_KERNELS], *const shn_wino_avx2[SHN_WINO_KERNELS], *const shn_wino_avx512[SHN_WINO_KERNELS];
 
-/** The kernels of an instruction set, SHN_WINO_KERNELS of them, or NULL where there are none. */
+/** The kernels of an instruction set, SHN_WINO_KERNELS of them. */
 const shn_wino *const *shn_wino_table(shn_isa isa);
 /**
  * The kernel with the fewest products for a layer among those with tiles of at most tile_max outputs, the smaller tile where two are
