@@ -25,6 +25,7 @@ typedef struct shn_engine_options {
     const char   *name;         /**< "cpu" (default) or "ref" */
     shn_precision precision;    /**< auto */
     unsigned      n_threads;    /**< 0: one per usable core */
+    unsigned      winograd;     /**< outputs of a Winograd tile at most: 6 (default), 4, 2 (as exact as direct convolution), 0 (direct); f32 */
     const char   *isa;          /**< NULL: all the CPU has; "base", "avx2", "avx512", "amx": at most that (also env SHINDEN_ISA) */
     shn_group    *group;        /**< ranks that share each batch; NULL: alone. Borrowed. Not for "ref" */
     int           sync_statistics;  /**< of a group: 1 (default) batch normalisation over the records of all ranks; 0: over each rank's own,
@@ -44,6 +45,9 @@ void        shn_engine_free(shn_engine *eng);                   /**< accepts NUL
 const char *shn_engine_describe(const shn_engine *eng);         /**< "cpu f32 avx512 2 threads oneDNN 2.6.3"; borrowed */
 unsigned    shn_engine_n_threads(const shn_engine *eng);
 size_t      shn_engine_batch_max(const shn_engine *eng);
+#define SHN_EXPLAIN_MAX 160
+/** Which kernels run a unit of the encoder's table: "F(6,3)", or oneDNN's names, "forward; data gradient; weight gradient" when training. */
+void shn_engine_explain(const shn_engine *eng, size_t unit, char text[SHN_EXPLAIN_MAX]);
 /** 1 if this length runs at full speed on the engine, 0 if it is a known slow one (compute: the length cliff); *better
     (may be NULL) is then the nearest good length not above it. */
 int shn_engine_good_length(const shn_encoder *enc, size_t n_samples, size_t *better);

@@ -52,6 +52,7 @@ typedef struct shn_train_config {
     double   gain, noise, wander, lead_dropout; /**< sd of log gain 0.1; sd in units of the input's sd 0.05; wander mV 0; probability per lead 0.1 */
     /* run */
     shn_precision precision;
+    uint32_t winograd;              /**< 6; see shn_engine_options */
     char     engine[16];
     unsigned n_threads;
     uint32_t checkpoint_seconds;    /**< 60; 0: after every step. Also at an epoch's end if the last one is some seconds old */

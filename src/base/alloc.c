@@ -3,6 +3,9 @@
 #include <stdatomic.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/mman.h>
+
+enum { HUGE_PAGE = 1 << 21, HUGE_FROM = 8 * HUGE_PAGE };
 
 static atomic_long fail_countdown;      /* 0: off; n: the n-th call fails; below 0: failing */
 
@@ -28,10 +31,13 @@ void *shn_alloc_aligned(size_t count, size_t size)
 {
     size_t bytes;
     if (told_to_fail()) return NULL;
-    if (__builtin_mul_overflow(count, size, &bytes) || bytes > SIZE_MAX - 64) return NULL;
+    if (__builtin_mul_overflow(count, size, &bytes) || bytes > SIZE_MAX - HUGE_PAGE) return NULL;
     bytes = bytes ? (bytes + 63) / 64 * 64 : 64;
-    void *p = aligned_alloc(64, bytes);
-    if (p) memset(p, 0, bytes);
+    const size_t unit = bytes >= HUGE_FROM ? HUGE_PAGE : 64, whole = (bytes + unit - 1) / unit * unit;
+    void *p = aligned_alloc(unit, whole);
+    if (!p) return NULL;
+    if (unit == HUGE_PAGE) (void)madvise(p, whole, MADV_HUGEPAGE);     /* a hint: weights and activations stream through thousands of small pages */
+    memset(p, 0, bytes);
     return p;
 }
 

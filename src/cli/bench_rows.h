@@ -14,7 +14,9 @@
 /* name, what it measures; machine comes first, for the others give fractions of what it finds */
 #define BENCH_GROUPS(X)                                                                                                 \
     X(machine, "sustained arithmetic peak and memory bandwidth of this machine, now")                                   \
+    X(kernels, "each distinct convolution of the encoder, each kernel, each pass, on one thread")                       \
     X(engine, "training and embedding of the default encoder")                                                          \
+    X(loader, "cropping and augmenting batches from packed records, on one thread")                                     \
     X(text, "tokenizer and text encode on the registry's texts, a small random decoder")                                \
     X(program, "import from a warm cache, and the program's start to its first prediction")
 
@@ -36,6 +38,7 @@ typedef struct bench_run {
     const char *only;               /* rows whose name holds this, NULL all */
     const char *peer;               /* command, NULL none */
     const char *isa;                /* mask, NULL none */
+    unsigned    winograd;           /* outputs of a tile at most */
     shn_watcher watcher;
     double      peak_f32[2], peak_bf16[2], bandwidth[2];    /* of one thread and of all; GFLOP/s and GB/s; NAN unknown */
     unsigned    threads_all;
@@ -48,10 +51,14 @@ int    bench_wants(const bench_run *run, const char *name);
 /** Tells the watcher; SHN_CANCELLED if it says stop. */
 SHN_NODISCARD shn_status bench_tell(const bench_run *run, const char *what, shn_error *err);
 double bench_now(void);             /* seconds, monotonic */
+double bench_thread_now(void);      /* seconds of processor time of this thread: what rows of one thread without a deadline are measured in */
 /** Median and spread of n times, which are sorted. */
 double bench_median(double *times, size_t n, double *spread);
 /** Runs the peer's command for one row and fills peer, peer_version and ratio from its best line. No peer: nothing. */
 SHN_NODISCARD shn_status bench_against_peer(const bench_run *run, bench_row *row, shn_error *err);
+
+/** Prints which kernels run every convolution of the default encoder at the bench's lengths. */
+SHN_NODISCARD shn_status bench_explain(const bench_run *run, int json, shn_error *err);
 
 #define X(name, text) shn_status bench_##name(bench_run *run, shn_error *err);
 BENCH_GROUPS(X)

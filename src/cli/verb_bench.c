@@ -13,7 +13,8 @@
 #include "compute/conv.h"
 
 static const char help[] =
-    "usage: shinden bench [--json] [--quick] [--only WORD] [--threads N] [--isa base|avx2|avx512|amx] [--peer COMMAND]\n\n"
+    "usage: shinden bench [--json] [--quick] [--only WORD] [--threads N] [--isa base|avx2|avx512|amx] [--winograd N] [--peer COMMAND]\n"
+    "       shinden bench --explain [--json] [--isa NAME] [--winograd N]\n\n"
     "Times the encoder (random data, medians) beside the machine's sustained peak and memory bandwidth, measured in the\n"
     "same run. A latency is in ms, everything else is a rate.\n\n"
     "  --json          rows[] {name value spread unit isa precision threads peer peer_version ratio peak_fraction bandwidth_fraction}\n"
@@ -21,6 +22,8 @@ static const char help[] =
     "  --only WORD     rows whose name holds WORD\n"
     "  --threads N     all of the cores by default\n"
     "  --isa NAME      at most these instructions\n"
+    "  --winograd N    at most N outputs in a Winograd tile: 6 (default), 4, 2 (as exact as direct convolution), 0 (direct)\n"
+    "  --explain       which kernels run each convolution, and nothing is timed\n"
     "  --peer COMMAND  run after each of our rows as `COMMAND --threads N --rows NAME`; its best line of JSON gives the ratio\n\n"
     "example: shinden bench --json --peer 'python3 bench/peers/torch_resnet1d.py' > bench.json\n";
 
@@ -28,6 +31,13 @@ double bench_now(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+double bench_thread_now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
@@ -126,11 +136,11 @@ static void print_fraction(double v)
 
 static void print_table(const bench_run *run)
 {
-    printf("%s, host %s\n%-26s %10s %-10s %7s %-7s %-5s %3s %8s %8s %6s\n", shn_compute_version(), shn_isa_name(shn_isa_host()), "row",
+    printf("%s, host %s\n%-38s %10s %-10s %7s %-7s %-5s %3s %8s %8s %6s\n", shn_compute_version(), shn_isa_name(shn_isa_host()), "row",
            "value", "unit", "spread", "isa", "type", "thr", "of peak", "of mem", "ratio");
     for (size_t i = 0; i < run->n; i++) {
         const bench_row *r = &run->rows[i];
-        printf("%-26s %10.1f %-10s %5.0f %% %-7s %-5s %3u", r->name, r->value, r->unit, 100 * r->spread, r->isa,
+        printf("%-38s %10.1f %-10s %5.0f %% %-7s %-5s %3u", r->name, r->value, r->unit, 100 * r->spread, r->isa,
                *r->precision ? r->precision : "-", r->threads);
         print_fraction(r->peak_fraction);
         print_fraction(r->bandwidth_fraction);
@@ -141,24 +151,28 @@ static void print_table(const bench_run *run)
     if (shn_isa_host() != SHN_ISA_AMX) puts("this CPU has no AMX: bars that are set for AMX stay open");
 }
 
-static int parse(int argc, char **argv, bench_run *run, int *json)
+static int parse(int argc, char **argv, bench_run *run, int *json, int *explain)
 {
-    uint64_t threads = shn_cores();
+    uint64_t threads = shn_cores(), winograd = 6;
     for (int i = 1; i < argc; i++) {
         const char *flag = argv[i], *value = i + 1 < argc ? argv[i + 1] : NULL;
         if (strcmp(flag, "--json") == 0) *json = 1;
         else if (strcmp(flag, "--quick") == 0) run->quick = 1;
+        else if (strcmp(flag, "--explain") == 0) *explain = 1;
         else if (!value) return cli_usage("bench", "unknown flag, or no value after it: %s", flag);
         else {
             i++;
             if (strcmp(flag, "--only") == 0) run->only = value;
             else if (strcmp(flag, "--peer") == 0) run->peer = value;
             else if (strcmp(flag, "--isa") == 0) run->isa = value;
-            else if (strcmp(flag, "--threads") != 0) return cli_usage("bench", "unknown flag %s", flag);
+            else if (strcmp(flag, "--winograd") == 0) {
+                if (!cli_count("bench", flag, value, 0, 6, &winograd)) return CLI_USAGE;
+            } else if (strcmp(flag, "--threads") != 0) return cli_usage("bench", "unknown flag %s", flag);
             else if (!cli_count("bench", flag, value, 1, SHN_THREADS_MAX, &threads)) return CLI_USAGE;
         }
     }
     run->threads_all = (unsigned)threads;
+    run->winograd = (unsigned)winograd;
     return CLI_DONE;
 }
 
@@ -168,12 +182,13 @@ int verb_bench(int argc, char **argv)
 {
     bench_run run = { .watcher = cli_watcher() };
     shn_error err = { 0 };
-    int       json = 0;
+    int       json = 0, explain = 0;
     if (argc > 1 && strcmp(argv[1], "--help") == 0) {
         fputs(help, stdout);
         return CLI_DONE;
     }
-    if (parse(argc, argv, &run, &json) != CLI_DONE) return CLI_USAGE;
+    if (parse(argc, argv, &run, &json, &explain) != CLI_DONE) return CLI_USAGE;
+    if (explain) return bench_explain(&run, json, &err) == SHN_OK ? CLI_DONE : cli_fail("bench", &err);
     shn_status st = SHN_OK;
 #define X(name, text)                                                                                                   \
     if (st == SHN_OK) st = bench_##name(&run, &err);

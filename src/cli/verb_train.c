@@ -107,6 +107,7 @@ static shn_status finish(const shn_cohort *c, const shn_train_config *config, sh
     shn_engine_defaults(&o);
     o.name = config->engine;
     o.precision = config->precision;
+    o.winograd = config->winograd;
     o.n_threads = config->n_threads;
     shn_status st = SHN_OK;
     if (fit) st = shn_model_engine(m, FIT_BATCH, &o, &eng, err);

@@ -11,21 +11,21 @@
 
 enum { SLOTS = 3, PURPOSE_ORDER = 0x6f72646572, PURPOSE_ITEM = 0x6974656d };    /* "order", "item" */
 
-typedef struct slot { uint64_t step, epoch; uint32_t *items; float *x; } slot;
+typedef struct slot { uint64_t step, epoch; size_t part; uint32_t *items; float *x; } slot;
 
 struct shn_loader {
     shn_loader_source  source;
     shn_loader_options o;
     size_t             B;
-    uint64_t           steps_per_epoch;
+    uint64_t           steps_per_epoch, n_handouts;
     uint32_t          *order;           /* the thread's: order of epoch order_epoch */
     slot               slots[SLOTS];
     pthread_t          thread;
     int                started;
     pthread_mutex_t    lock;            /* guards what follows */
     pthread_cond_t     changed;
-    uint64_t           made, taken;     /* steps below made are ready; steps below taken are done with */
-    uint64_t           next;            /* the caller's: step of the next batch */
+    uint64_t           made, taken;     /* hand-outs below made are ready; below taken are done with */
+    uint64_t           next;            /* the caller's: number of the next */
     int                stop;
     double             waited, worked;
 };
@@ -61,33 +61,46 @@ static double seconds(clockid_t clock)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static size_t rows(const shn_loader *l) { return l->o.take ? l->o.n_take : l->o.views * l->B; }
+/** Hand-outs of a step: one, or every part twice. */
+static size_t per_step(const shn_loader *l) { return l->o.parts && l->o.n_parts > 1 ? 2 * l->o.n_parts : 1; }
 
-static void make_batch(shn_loader *l, uint64_t step, slot *s)
+/** Rows [*first, *last) of a part. */
+static void part_rows(const shn_loader *l, size_t part, size_t *first, size_t *last)
 {
-    const uint64_t epoch = step / l->steps_per_epoch, at = step % l->steps_per_epoch;
-    if (at == 0 || step == l->o.first_step) shn_loader_order(l->o.seed, epoch, l->source.n, l->order);
+    *first = l->o.parts ? l->o.parts[part] : 0;
+    *last = l->o.parts ? l->o.parts[part + 1] : l->o.take ? l->o.n_take : l->o.views * l->B;
+}
+
+/** Hand-out number k since the first step. */
+static void make(shn_loader *l, uint64_t k, slot *s)
+{
+    const uint64_t step = l->o.first_step + k / per_step(l), epoch = step / l->steps_per_epoch, at = step % l->steps_per_epoch;
+    const size_t   place = (size_t)(k % per_step(l));
+    size_t         first, last;
+    if (place == 0 && (at == 0 || k == 0)) shn_loader_order(l->o.seed, epoch, l->source.n, l->order);
     s->step = step;
     s->epoch = epoch;
+    s->part = l->o.parts ? place % l->o.n_parts : 0;
     memcpy(s->items, l->order + at * l->B, l->B * sizeof *s->items);
-    for (size_t i = 0; i < rows(l); i++) {
-        const size_t place = l->o.take ? l->o.take[i] : i;
-        shn_loader_item(&l->source, &l->o, epoch, s->items[place % l->B], place / l->B, s->x + i * l->o.input.window * SHN_LEADS);
+    part_rows(l, s->part, &first, &last);
+    for (size_t i = first; i < last; i++) {
+        const size_t window = l->o.take ? l->o.take[i] : i;
+        shn_loader_item(&l->source, &l->o, epoch, s->items[window % l->B], window / l->B, s->x + (i - first) * l->o.input.window * SHN_LEADS);
     }
 }
 
 static void *work(void *context)
 {
     shn_loader *l = context;
-    for (uint64_t step = l->o.first_step; step < l->o.n_steps; step++) {
+    for (uint64_t k = 0; k < l->n_handouts; k++) {
         pthread_mutex_lock(&l->lock);
-        while (!l->stop && step >= l->taken + SLOTS) pthread_cond_wait(&l->changed, &l->lock);
+        while (!l->stop && k >= l->taken + SLOTS) pthread_cond_wait(&l->changed, &l->lock);
         const int stop = l->stop;
         pthread_mutex_unlock(&l->lock);
         if (stop) break;
-        make_batch(l, step, &l->slots[step % SLOTS]);
+        make(l, k, &l->slots[k % SLOTS]);
         pthread_mutex_lock(&l->lock);
-        l->made = step + 1;
+        l->made = k + 1;
         l->worked = seconds(CLOCK_THREAD_CPUTIME_ID);
         pthread_cond_broadcast(&l->changed);
         pthread_mutex_unlock(&l->lock);
@@ -98,10 +111,16 @@ static void *work(void *context)
 static shn_status allocate(shn_loader *l, shn_error *err)
 {
     l->order = shn_alloc(l->source.n, sizeof *l->order);
-    int missing = !l->order;
+    int    missing = !l->order;
+    size_t most = 0;
+    for (size_t p = 0; p < (l->o.parts ? l->o.n_parts : 1); p++) {
+        size_t first, last;
+        part_rows(l, p, &first, &last);
+        if (last - first > most) most = last - first;
+    }
     for (int i = 0; i < SLOTS; i++) {
         l->slots[i].items = shn_alloc(l->B, sizeof *l->slots[i].items);
-        l->slots[i].x = shn_alloc_aligned(rows(l), (size_t)l->o.input.window * SHN_LEADS * sizeof(float));
+        l->slots[i].x = shn_alloc_aligned(most, (size_t)l->o.input.window * SHN_LEADS * sizeof(float));
         missing |= !l->slots[i].items || !l->slots[i].x;
     }
     return missing ? shn_fail_nomem(err, "loader") : SHN_OK;
@@ -120,7 +139,7 @@ shn_status shn_loader_new(const shn_loader_source *source, const shn_loader_opti
     if (l->o.views == 0) l->o.views = 1;
     l->B = shn_loader_batch(source->n, o->batch);
     l->steps_per_epoch = shn_loader_steps(source->n, o->batch);
-    l->made = l->taken = l->next = o->first_step;
+    l->n_handouts = o->n_steps > o->first_step ? (o->n_steps - o->first_step) * per_step(l) : 0;
     pthread_mutex_init(&l->lock, NULL);
     pthread_cond_init(&l->changed, NULL);
     shn_status st = allocate(l, err);
@@ -139,14 +158,14 @@ shn_status shn_loader_next(shn_loader *l, shn_batch *batch, shn_error *err)
     const uint64_t asked = l->next;
     l->taken = asked;                   /* the batch handed out before is now free */
     pthread_cond_broadcast(&l->changed);
-    while (asked < l->o.n_steps && l->made <= asked) pthread_cond_wait(&l->changed, &l->lock);
+    while (asked < l->n_handouts && l->made <= asked) pthread_cond_wait(&l->changed, &l->lock);
     l->waited += seconds(CLOCK_MONOTONIC) - begin;
     pthread_mutex_unlock(&l->lock);
-    if (asked >= l->o.n_steps)
-        return shn_fail(err, SHN_RANGE, SHN_REASON_LIMIT, "loader", "step %llu is past the last", (unsigned long long)asked);
+    if (asked >= l->n_handouts)
+        return shn_fail(err, SHN_RANGE, SHN_REASON_LIMIT, "loader", "step %llu is past the last", (unsigned long long)l->o.n_steps);
     const slot *s = &l->slots[asked % SLOTS];
     l->next = asked + 1;
-    *batch = (shn_batch){ .step = s->step, .epoch = s->epoch, .B = l->B, .items = s->items, .x = s->x };
+    *batch = (shn_batch){ .step = s->step, .epoch = s->epoch, .part = s->part, .B = l->B, .items = s->items, .x = s->x };
     return SHN_OK;
 }
 

@@ -23,14 +23,20 @@ typedef struct shn_loader_options {
     size_t      views;              /* crops of each record in a batch; 0 is 1. Place p of a batch is view p / B of its record p % B */
     const uint32_t *take;           /* [n_take] places of a batch that are filled, one after the other; NULL: all views * B. Borrowed */
     size_t      n_take;
+    const size_t *parts;            /* [n_parts + 1] rows of x at which parts begin, and their end. Borrowed. NULL: a batch is one part */
+    size_t      n_parts;
 } shn_loader_options;
 
-/** Borrowed until the next call of shn_loader_next. */
+/**
+ * A batch, or a part of one: a batch of several parts is handed out part by part, and then all parts once more, for a pass that embeds the whole
+ * batch before the first gradient; so memory does not grow with the batch. Borrowed until the next call of shn_loader_next.
+ */
 typedef struct shn_batch {
     uint64_t        step, epoch;
+    size_t          part;           /* 0 .. n_parts - 1 */
     size_t          B;
-    const uint32_t *items;          /* [B] into the source */
-    const float    *x;              /* [views][B][window][12], or [n_take] of them */
+    const uint32_t *items;          /* [B] into the source, of the whole batch */
+    const float    *x;              /* [views][B][window][12], or [n_take] of them, or the part's rows */
 } shn_batch;
 
 typedef struct shn_loader shn_loader;
@@ -45,7 +51,7 @@ void shn_loader_item(const shn_loader_source *source, const shn_loader_options *
 
 /** Starts the thread. Errors SHN_RANGE, SHN_NOMEM. source->context must outlive the loader. */
 SHN_NODISCARD shn_status shn_loader_new(const shn_loader_source *source, const shn_loader_options *options, shn_loader **out, shn_error *err);
-/** Waits for the next batch. SHN_RANGE past the last. */
+/** Waits for the next batch or part. SHN_RANGE past the last. */
 SHN_NODISCARD shn_status shn_loader_next(shn_loader *loader, shn_batch *batch, shn_error *err);
 /** Seconds that shn_loader_next has waited in all, and seconds of processor time that the thread has used. */
 void shn_loader_cost(shn_loader *loader, double *waited, double *worked);

@@ -19,7 +19,7 @@ struct shn_engine {
 
 void shn_engine_defaults(shn_engine_options *options)
 {
-    *options = (shn_engine_options){ .name = "cpu", .precision = SHN_PRECISION_AUTO, .sync_statistics = 1 };
+    *options = (shn_engine_options){ .name = "cpu", .precision = SHN_PRECISION_AUTO, .winograd = 6, .sync_statistics = 1 };
 }
 
 shn_status shn_engine_new(const shn_encoder *enc, size_t n_samples, size_t batch_max, int training,
@@ -35,6 +35,8 @@ shn_status shn_engine_new(const shn_encoder *enc, size_t n_samples, size_t batch
         return shn_fail(err, SHN_RANGE, SHN_REASON_BAD_VALUE, "engine", "inputs of %zu samples, must be 1 to %d", n_samples, SAMPLES_MAX);
     if (batch_max == 0 || batch_max > BATCH_MAX)
         return shn_fail(err, SHN_RANGE, SHN_REASON_BAD_VALUE, "engine", "batch of %zu records, must be 1 to %d", batch_max, BATCH_MAX);
+    if (options->winograd > 6 || options->winograd % 2 != 0)
+        return shn_fail(err, SHN_RANGE, SHN_REASON_BAD_VALUE, "engine", "Winograd tiles of %u outputs, choose 6, 4, 2 or 0", options->winograd);
     const char *name = options->name ? options->name : "cpu";
     shn_engine_maker *maker = strcmp(name, "cpu") == 0 ? shn_engine_new_cpu : strcmp(name, "ref") == 0 ? shn_engine_new_ref : NULL;
     if (!maker)
@@ -62,6 +64,8 @@ void shn_engine_free(shn_engine *e)
 const char *shn_engine_describe(const shn_engine *e) { return e->made.describe; }
 unsigned    shn_engine_n_threads(const shn_engine *e) { return e->made.n_threads; }
 size_t      shn_engine_batch_max(const shn_engine *e) { return e->batch_max; }
+
+void shn_engine_explain(const shn_engine *e, size_t unit, char text[SHN_EXPLAIN_MAX]) { e->made.ops->explain(e->made.self, unit, text); }
 
 void shn_engine_set(shn_engine *e, const float *params, const float *state)
 {

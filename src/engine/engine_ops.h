@@ -13,6 +13,7 @@ typedef struct shn_engine_ops {
     shn_status (*embed)(void *self, const float *x, size_t B, float *z, shn_error *err);
     shn_status (*forward)(void *self, const float *x, size_t B, int update_state, float *z, shn_error *err);
     shn_status (*backward)(void *self, const float *x, const float *d_z, size_t B, int last, shn_error *err);
+    void       (*explain)(const void *self, size_t unit, char text[SHN_EXPLAIN_MAX]);
     void       (*zero_gradient)(void *self);
     void       (*get_gradient)(const void *self, float *gradient);
     double     (*gradient_square)(const void *self);

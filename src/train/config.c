@@ -83,6 +83,7 @@ static const setting settings[] = {
     REAL_AT("wander", wander, 0, 10, "augmentation: baseline wander in mV"),
     REAL_AT("lead_dropout", lead_dropout, 0, 1, "augmentation: probability that a lead is set to 0"),
     WORD_AT("precision", precision, precision_words, "auto, f32 or bf16"),
+    COUNT_AT("winograd", winograd, 0, 6, "outputs of a Winograd tile at most: 6, 4, 2 (as exact as direct convolution), 0 (direct); f32 only"),
     TEXT_AT("engine", engine, "cpu or ref"),
     { { "n_threads", "0: one per core" }, COUNT32, AT(n_threads), 0, 0, 256, NULL, 1 },
     FLAG_AT("sync_batch_norm", sync_batch_norm, "several ranks (mpirun): 1: batch statistics over all of them; 0: over each rank's own records"),
@@ -252,6 +253,7 @@ shn_status shn_train_config_check(const shn_train_config *c, shn_error *err)
     if (c->sentence_text[0] && c->sentences == 0) REFUSE("sentence_text: is read only with sentences above 0");
     if (c->permute_texts && strcmp(c->record_text, "joined") == 0) REFUSE("permute_texts: goes with record_text mean; a joined text has no finding's vector");
     if (c->stop_after[0] && sscanf(c->stop_after, "step:%llu%c", &step, &end) != 1) REFUSE("stop_after: '%s' is not step:N", c->stop_after);
+    if (c->winograd % 2 != 0) REFUSE("winograd: 6, 4, 2 or 0");
     if ((uint64_t)c->batch_size * c->accum_freq > (1u << 20)) REFUSE("batch_size times accum_freq: at most %u", 1u << 20);
     if (c->lr <= 0) REFUSE("lr: needs to be above 0");
 #undef REFUSE
@@ -278,6 +280,7 @@ void shn_train_defaults(shn_loss loss, size_t n_samples, double fs_hz, shn_train
     c->epochs = 30;
     c->batch_size = 64;
     c->accum_freq = 1;
+    c->winograd = 6;
     c->lr = sigmoid || loss == SHN_LOSS_JACCARD_SOFTMAX ? 1e-3 : 3e-3;
     c->lr_text_scale = pair ? 0.1 : 1;
     c->wd = 0.01;

@@ -67,12 +67,14 @@ static shn_status share_batch(shn_run *r, size_t *most, shn_error *err)
         return shn_fail(err, SHN_RANGE, SHN_REASON_BAD_VALUE, r->name, "batches of %zu in %zu parts for %u ranks: every rank needs a record of every part; start fewer ranks, or raise "
                         "batch_size", r->n_rows, r->n_parts, ranks);
     r->mine = shn_alloc(r->n_rows, sizeof *r->mine);
-    if (!r->mine) return shn_fail_nomem(err, r->name);
+    r->part_at = shn_alloc(r->n_parts + 1, sizeof *r->part_at);
+    if (!r->mine || !r->part_at) return shn_fail_nomem(err, r->name);
     for (size_t p = 0; p < r->n_parts; p++) {
         size_t first, last;
         my_share(r, p, &first, &last);
         if (last - first > *most) *most = last - first;
         for (; first < last; first++) r->mine[r->n_mine++] = (uint32_t)first;
+        r->part_at[p + 1] = r->n_mine;
     }
     return SHN_OK;
 }
@@ -88,6 +90,7 @@ static shn_status make_engine(shn_run *r, shn_error *err)
     o.sync_statistics = r->config.sync_batch_norm;
     o.name = r->config.engine;
     o.precision = r->config.precision;
+    o.winograd = r->config.winograd;
     o.n_threads = r->config.n_threads;
     return shn_engine_new(&r->enc, r->input.window, part, 1, &o, &r->engine, err);
 }
@@ -229,7 +232,7 @@ shn_status shn_run_begin(shn_run *r, const char *yaml, const char *bits, const c
     if (st == SHN_OK) st = there ? resume(r, err) : shn_group_agree(g->group, r->rank == 0 ? begin(r, yaml, pairs, n_pairs, err) : SHN_OK, err);
     const shn_loader_options o = { .input = r->input, .augment = { g->gain, g->noise, g->wander, g->lead_dropout }, .seed = g->seed,
                                    .batch = (size_t)g->batch_size * g->accum_freq, .first_step = r->step, .n_steps = r->n_steps, .views = r->views,
-                                   .take = r->mine, .n_take = r->n_mine };
+                                   .take = r->mine, .n_take = r->n_mine, .parts = r->part_at, .n_parts = r->n_parts };
     if (st == SHN_OK && r->step < r->n_steps) st = shn_loader_new(&r->source, &o, &r->loader, err);
     r->started = r->saved = now();
     r->started_step = r->step;
@@ -249,33 +252,33 @@ static double learning_rate(const shn_run *r)
 }
 
 /** Encoder outputs of the whole batch. With several parts the pass is repeated for its gradients, so only then does the state move. */
-static shn_status embed(shn_run *r, const float *x, shn_error *err)
+static shn_status embed(shn_run *r, shn_batch *batch, shn_error *err)
 {
-    const size_t row = (size_t)r->input.window * SHN_LEADS, E = r->enc.config.embed;
+    const size_t E = r->enc.config.embed;
     for (size_t p = 0; p < r->n_parts; p++) {
         size_t first, last, part_first, part_last;
         my_share(r, p, &first, &last);
-        shn_status st = shn_engine_forward(r->engine, x, last - first, r->n_parts == 1, r->z + first * E, err);
+        shn_status st = p > 0 ? shn_loader_next(r->loader, batch, err) : SHN_OK;
+        if (st == SHN_OK) st = shn_engine_forward(r->engine, batch->x, last - first, r->n_parts == 1, r->z + first * E, err);
         shn_team_share(r->n_rows, (unsigned)p, (unsigned)r->n_parts, &part_first, &part_last);
         if (st == SHN_OK) st = shn_group_gather(r->config.group, r->z + part_first * E, part_last - part_first, E, err);
         if (st != SHN_OK) return st;
-        x += (last - first) * row;
     }
     return SHN_OK;
 }
 
-static shn_status backward(shn_run *r, const float *x, shn_error *err)
+static shn_status backward(shn_run *r, shn_batch *batch, shn_error *err)
 {
-    const size_t row = (size_t)r->input.window * SHN_LEADS, E = r->enc.config.embed;
+    const size_t E = r->enc.config.embed;
     shn_engine_zero_gradient(r->engine);
     for (size_t p = 0; p < r->n_parts; p++) {
         size_t first, last;
         shn_status st = SHN_OK;
         my_share(r, p, &first, &last);
-        if (r->n_parts > 1) st = shn_engine_forward(r->engine, x, last - first, 1, r->z + first * E, err);
-        if (st == SHN_OK) st = (p + 1 < r->n_parts ? shn_engine_backward : shn_engine_backward_last)(r->engine, x, r->d_z + first * E, last - first, err);
+        if (r->n_parts > 1) st = shn_loader_next(r->loader, batch, err);
+        if (st == SHN_OK && r->n_parts > 1) st = shn_engine_forward(r->engine, batch->x, last - first, 1, r->z + first * E, err);
+        if (st == SHN_OK) st = (p + 1 < r->n_parts ? shn_engine_backward : shn_engine_backward_last)(r->engine, batch->x, r->d_z + first * E, last - first, err);
         if (st != SHN_OK) return st;
-        x += (last - first) * row;
     }
     return SHN_OK;
 }
@@ -310,11 +313,11 @@ static shn_status one_step(shn_run *r, const shn_run_task *task, double *loss, s
 {
     shn_batch batch;
     shn_status st = shn_loader_next(r->loader, &batch, err);
-    if (st == SHN_OK) st = embed(r, batch.x, err);
+    if (st == SHN_OK) st = embed(r, &batch, err);
     if (st == SHN_OK) st = task->loss(task->context, &batch, loss, err);
     if (st != SHN_OK) return st;
     if (!isfinite(*loss)) return diverged(r, "loss", err);
-    st = backward(r, batch.x, err);
+    st = backward(r, &batch, err);
     if (st != SHN_OK) return st;
     const double norm = sqrt(shn_engine_gradient_square(r->engine) + task->gradient_square(task->context));
     if (!isfinite(norm)) return diverged(r, "gradient", err);
@@ -378,7 +381,7 @@ void shn_run_close(shn_run *r)
     shn_loader_free(r->loader);
     shn_engine_free(r->engine);
     shn_run_log_close(&r->log);
-    void *all[] = { r->mine, r->z, r->d_z, r->params, r->state, r->m, r->v };
+    void *all[] = { r->mine, r->part_at, r->z, r->d_z, r->params, r->state, r->m, r->v };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
     memset(r, 0, sizeof *r);
 }

@@ -42,6 +42,7 @@ typedef struct shn_run {
     unsigned         rank;
     uint32_t        *mine;                      /* [n_mine] places in the batch of this rank's windows */
     size_t           n_mine;
+    size_t          *part_at;                   /* [n_parts + 1] among them, at which parts begin */
     uint64_t         steps_per_epoch, n_steps;
     shn_engine      *engine;
     float           *z, *d_z;                   /* [n_rows][E] */

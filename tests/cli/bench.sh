@@ -13,6 +13,13 @@ done
 "$program" bench --quick --threads 2 --only text_ --json > "$folder/t.json"
 for row in text_tokens_bpe text_encode_512x4; do grep -q "\"name\": \"$row\"" "$folder/t.json" || { echo "no row $row"; exit 1; }; done
 
+"$program" bench --explain > "$folder/e.txt"
+grep -q "^layer4.1.conv2.weight .* length 156 " "$folder/e.txt" && grep -q "^conv1.weight .*oneDNN" "$folder/e.txt"
+"$program" bench --explain --winograd 0 | grep -q "F(" && { echo "Winograd where none was allowed"; exit 1; }
+"$program" bench --explain --json | grep -q '"kernels"'
+status=0; "$program" bench --explain --winograd 3 2> "$folder/err" || status=$?
+[ $status = 1 ] && grep -q "6, 4, 2 or 0" "$folder/err" || { echo "tiles of 3 gave $status"; exit 1; }
+
 # a peer of two variants: the faster one counts, another row's line does not
 cat > "$folder/peer" <<'PEER'
 #!/bin/sh

@@ -56,8 +56,8 @@ static inline void net_free(net *n)
     free(n);
 }
 
-static inline shn_engine *engine_new(const net *n, const char *name, size_t n_samples, size_t batch_max, unsigned threads,
-                                     shn_precision precision)
+static inline shn_engine *engine_tiled(const net *n, const char *name, size_t n_samples, size_t batch_max, unsigned threads,
+                                       shn_precision precision, unsigned winograd)
 {
     shn_error          err;
     shn_engine        *e;
@@ -66,9 +66,16 @@ static inline shn_engine *engine_new(const net *n, const char *name, size_t n_sa
     o.name = name;
     o.n_threads = threads;
     o.precision = precision;
+    o.winograd = winograd;
     assert_ok(shn_engine_new(&n->enc, n_samples, batch_max, 1, &o, &e, &err));
     shn_engine_set(e, n->params, n->state);
     return e;
+}
+
+static inline shn_engine *engine_new(const net *n, const char *name, size_t n_samples, size_t batch_max, unsigned threads,
+                                     shn_precision precision)
+{
+    return engine_tiled(n, name, n_samples, batch_max, threads, precision, 6);
 }
 
 /** |a - b| / |b| in the L2 norm. */

@@ -4,6 +4,7 @@
  */
 #include "engine_support.h"
 
+#include <malloc.h>
 #include <sys/wait.h>
 
 #include "base/alloc.h"
@@ -285,6 +286,89 @@ static void test_embedding_is_the_forward_pass_in_evaluation(void **state)
     free(x), free(z), free(embedded);
 }
 
+/** An engine for embedding takes all its memory when it is made: our allocator is not asked again, and the heap does not grow. */
+static void test_embedding_allocates_nothing(void **state)
+{
+    (void)state;
+    shn_error          err;
+    shn_engine        *e;
+    shn_engine_options o;
+    shn_encoder_config wide = { .n_leads = 12, .width = 32, .blocks = { 1, 1, 1, 1 }, .max_pool = 1, .embed = 16 };
+    const size_t B = 5, T = 250;
+    net         *n = net_new(&wide, 4);
+    float       *x = noise(21, B * T * 12), *z = floats(B * wide.embed);
+    shn_engine_defaults(&o);
+    o.n_threads = 2;
+    assert_ok(shn_engine_new(&n->enc, T, B, 0, &o, &e, &err));
+    shn_alloc_fail_after(1);
+    shn_engine_set(e, n->params, n->state);
+    shn_status st = shn_engine_embed(e, x, B, z, &err);         /* oneDNN makes what it keeps at first use */
+    for (size_t k = 0; k < 3 && st == SHN_OK; k++) st = shn_engine_embed(e, x, 1 + k, z, &err);
+    const size_t heap = mallinfo2().uordblks;
+    for (size_t k = 0; k < 20 && st == SHN_OK; k++) st = shn_engine_embed(e, x, 1 + k % B, z, &err);
+    shn_alloc_fail_after(0);
+    assert_ok(st);
+#if !defined(__SANITIZE_ADDRESS__)              /* whose allocator knows no mallinfo */
+    assert_int_equal(mallinfo2().uordblks, heap);
+#endif
+    (void)heap;
+    shn_engine_free(e);
+    /* a training engine takes its folded weights when it first embeds, and says so if it cannot */
+    assert_ok(shn_engine_new(&n->enc, T, B, 1, &o, &e, &err));
+    shn_engine_set(e, n->params, n->state);
+    shn_alloc_fail_after(1);
+    st = shn_engine_embed(e, x, B, z, &err);
+    shn_alloc_fail_after(0);
+    assert_status(st, SHN_NOMEM);
+    assert_ok(shn_engine_embed(e, x, B, z, &err));
+    shn_engine_free(e);
+    net_free(n);
+    free(x), free(z);
+}
+
+/** Deep stages keep some outputs and make others from two results; both ways give what the reference does. */
+static void test_long_chains_of_blocks(void **state)
+{
+    (void)state;
+    const shn_encoder_config deep = { .n_leads = 3, .width = 32, .blocks = { 5, 3 }, .max_pool = 1, .embed = 7 };
+    check_cpu(&deep, 120, 5, (const size_t[]){ 5, 2 }, 2, 2);
+    const shn_encoder_config no_pool = { .n_leads = 3, .width = 16, .blocks = { 4 }, .max_pool = 0, .embed = 7 };
+    check_cpu(&no_pool, 90, 5, (const size_t[]){ 5 }, 1, 2);
+}
+
+/** Every size of tile gives the reference's numbers, and the same bits again; the description names it. */
+static void test_every_tile_size(void **state)
+{
+    (void)state;
+    const shn_encoder_config wide = { .n_leads = 12, .width = 32, .blocks = { 1, 1 }, .max_pool = 1, .embed = 8 };
+    const size_t B = 6, T = 250;
+    net         *n = net_new(&wide, 15);
+    float       *x = noise(22, B * T * 12), *d_z = noise(23, B * wide.embed);
+    shn_engine  *ref = engine_new(n, "ref", T, B, 1, SHN_PRECISION_F32);
+    pass         r = run(n, ref, x, B, d_z);
+    for (unsigned tile = 0; tile <= 6; tile += 2) {
+        pass p[2];
+        for (int k = 0; k < 2; k++) {
+            char        text[SHN_EXPLAIN_MAX], name[16];
+            shn_engine *e = engine_tiled(n, "cpu", T, B, 2, SHN_PRECISION_F32, tile);
+            p[k] = run(n, e, x, B, d_z);
+            shn_engine_explain(e, 1, text);
+            snprintf(name, sizeof name, "F(%u,3)", tile);
+            if (tile) assert_non_null(strstr(text, name));
+            else assert_non_null(strstr(text, "oneDNN"));
+            shn_engine_free(e);
+        }
+        compare(n, &p[0], &r, B);
+        assert_same(p[0].gradient, p[1].gradient, n->enc.n_params, "gradient");
+        assert_same(p[0].embedded, p[1].embedded, B * wide.embed, "embedding");
+        pass_free(&p[0]), pass_free(&p[1]);
+    }
+    pass_free(&r);
+    shn_engine_free(ref);
+    net_free(n);
+    free(x), free(d_z);
+}
+
 /* ---- gradient block and optimizer ---- */
 
 static void test_gradients_add_up_and_leave_no_trace(void **state)
@@ -497,6 +581,10 @@ static void test_refusals(void **state)
     assert_status(shn_engine_new(&n->enc, 60, 4, 1, &o, &e, &err), SHN_RANGE);
     assert_non_null(strstr(err.text, "neon"));
     o.isa = NULL;
+    o.winograd = 3;
+    assert_status(shn_engine_new(&n->enc, 60, 4, 1, &o, &e, &err), SHN_RANGE);
+    assert_non_null(strstr(err.text, "6, 4, 2 or 0"));
+    o.winograd = 6;
     o.n_threads = 100000;
     assert_status(shn_engine_new(&n->enc, 60, 4, 1, &o, &e, &err), SHN_RANGE);
     o.n_threads = 1;
@@ -614,6 +702,9 @@ int main(void)
         cmocka_unit_test(test_same_bits_twice_and_threads_close),
         cmocka_unit_test(test_embedding_does_not_depend_on_neighbours),
         cmocka_unit_test(test_embedding_is_the_forward_pass_in_evaluation),
+        cmocka_unit_test(test_embedding_allocates_nothing),
+        cmocka_unit_test(test_long_chains_of_blocks),
+        cmocka_unit_test(test_every_tile_size),
         cmocka_unit_test(test_gradients_add_up_and_leave_no_trace),
         cmocka_unit_test(test_steps_are_adamw),
         cmocka_unit_test(test_adamw_by_hand),

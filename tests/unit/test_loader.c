@@ -155,6 +155,44 @@ static void test_views_are_crops_of_the_same_records(void **state)
     free(m);
 }
 
+/** A batch of several parts comes part by part, then once more, with the rows of the whole batch. */
+static void test_parts_are_the_batch_twice(void **state)
+{
+    (void)state;
+    shn_error err = { 0 };
+    made *m = make();
+    const shn_loader_source source = { N, made_row, m };
+    const size_t   parts[] = { 0, 2, 4 };
+    const uint32_t take[] = { 4, 0, 3, 1 };             /* a rank's places: not all, not in order */
+    shn_loader_options o = plain();
+    shn_loader *l;
+    shn_batch   batch;
+    o.augment = (shn_augment){ 0.2, 0.1, 0.2, 0.3 };
+    o.take = take, o.n_take = 4;
+    o.parts = parts, o.n_parts = 2;
+    o.first_step = 3;
+    o.n_steps = 6;                                      /* over the end of an epoch of 4 */
+    assert_ok(shn_loader_new(&source, &o, &l, &err));
+    for (uint64_t step = 3; step < 6; step++)
+        for (size_t k = 0; k < 4; k++) {
+            uint32_t order[N];
+            float    x[WINDOW * SHN_LEADS];
+            assert_ok(shn_loader_next(l, &batch, &err));
+            assert_int_equal(batch.step, step);
+            assert_int_equal(batch.part, k % 2);
+            assert_int_equal(batch.B, 5);
+            shn_loader_order(7, step / 4, N, order);
+            for (size_t i = 0; i < 5; i++) assert_int_equal(batch.items[i], order[step % 4 * 5 + i]);
+            for (size_t i = 0; i < 2; i++) {
+                shn_loader_item(&source, &o, step / 4, batch.items[take[parts[batch.part] + i]], 0, x);
+                assert_memory_equal(x, batch.x + i * WINDOW * SHN_LEADS, sizeof x);
+            }
+        }
+    assert_status(shn_loader_next(l, &batch, &err), SHN_RANGE);
+    shn_loader_free(l);
+    free(m);
+}
+
 static void test_a_loader_can_be_left_at_any_time(void **state)
 {
     (void)state;
@@ -275,6 +313,7 @@ int main(void)
         cmocka_unit_test(test_crops_stay_inside_the_record),
         cmocka_unit_test(test_batches_depend_on_seed_and_step_alone),
         cmocka_unit_test(test_views_are_crops_of_the_same_records),
+        cmocka_unit_test(test_parts_are_the_batch_twice),
         cmocka_unit_test(test_a_loader_can_be_left_at_any_time),
         cmocka_unit_test(test_augmentation_does_what_it_says),
     };

@@ -114,19 +114,19 @@ static double step(const twin *t, shn_engine *e, size_t number, float *gradient)
 }
 
 /** Gradients in the file are float64's rounded to f32, so 1e-7 is added to every bound. */
-static void check_gradients(const twin *t, const float *gradient)
+static void check_gradients(const twin *t, const float *gradient, double factor)
 {
     double worst = 0;
     for (size_t i = 0; i < t->net.enc.n_tensors; i++) {
         const shn_tensor *s = &t->net.enc.tensors[i];
         float            *expected = floats(s->size);
         read_into(t, "gradient", s->name, s->size, expected);
-        const double error = distance(gradient + s->offset, expected, s->size), allowed = 4 * scalar(t, "error", s->name) + 1e-7;
-        if (error > allowed) fail_msg("gradient of %s: %.3g from float64, 4 x PyTorch's f32 is %.3g", s->name, error, allowed);
+        const double error = distance(gradient + s->offset, expected, s->size), allowed = factor * scalar(t, "error", s->name) + 1e-7;
+        if (error > allowed) fail_msg("gradient of %s: %.3g from float64, %g x PyTorch's f32 is %.3g", s->name, error, factor, allowed);
         if (error / allowed > worst) worst = error / allowed;
         free(expected);
     }
-    printf("           gradients: at worst %.2f of PyTorch's own f32 distance\n", 4 * worst);
+    printf("           gradients: at worst %.2f of PyTorch's own f32 distance\n", factor * worst);
 }
 
 static void check_state(const twin *t, const shn_engine *e)
@@ -137,7 +137,7 @@ static void check_state(const twin *t, const shn_engine *e)
         const shn_tensor *s = &t->net.enc.state_tensors[i];
         float            *expected = floats(s->size);
         read_into(t, "state", s->name, s->size, expected);
-        if (distance(state + s->offset, expected, s->size) > 2e-6)
+        if (distance(state + s->offset, expected, s->size) > 5e-6)
             fail_msg("%s: %g from float64", s->name, distance(state + s->offset, expected, s->size));
         free(expected);
     }
@@ -148,10 +148,11 @@ static void check_state(const twin *t, const shn_engine *e)
  * The course of 20 losses is compared as one vector: rounding grows along it by AdamW's first steps, which follow the sign of
  * the smallest gradients, so single steps of two f32 programs say little.
  */
-static void check(const char *path, const char *engine, unsigned threads)
+static void check(const char *path, const char *engine, unsigned threads, unsigned winograd)
 {
+    const double factor = winograd > 2 ? 5 : 4;         /* larger tiles round more; 20 would be allowed */
     twin       *t = open_twin(path);
-    shn_engine *e = engine_new(&t->net, engine, t->n_samples, t->B, threads, SHN_PRECISION_F32);
+    shn_engine *e = engine_tiled(&t->net, engine, t->n_samples, t->B, threads, SHN_PRECISION_F32, winograd);
     float      *gradient = floats(t->net.enc.n_params);
     double      ours = 0, theirs = 0, scale = 0;
     printf("           %s, %s\n", shn_engine_describe(e), meta(t, "made_by"));
@@ -159,7 +160,7 @@ static void check(const char *path, const char *engine, unsigned threads)
         const double loss = step(t, e, k, k == 0 ? gradient : NULL);
         if (k == 0) {
             assert_near(loss / t->loss[0], 1, 1e-6);
-            check_gradients(t, gradient);
+            check_gradients(t, gradient, factor);
             check_state(t, e);
         }
         ours += (loss - t->loss[k]) * (loss - t->loss[k]);
@@ -167,7 +168,7 @@ static void check(const char *path, const char *engine, unsigned threads)
         scale += t->loss[k] * t->loss[k];
     }
     printf("           losses: %.3g from float64, PyTorch's f32 %.3g (relative L2 of %d steps)\n", sqrt(ours / scale), sqrt(theirs / scale), STEPS);
-    assert_true(sqrt(ours) <= 4 * sqrt(theirs) + 1e-7 * sqrt(scale));
+    assert_true(sqrt(ours) <= factor * sqrt(theirs) + 1e-7 * sqrt(scale));
     shn_engine_free(e);
     free(gradient);
     close_twin(t);
@@ -178,14 +179,14 @@ static const char narrow[] = SHN_TESTS_DIR "/golden/twin_narrow.safetensors";
 static void test_reference(void **state)
 {
     (void)state;
-    check(narrow, "ref", 1);
+    check(narrow, "ref", 1, 0);
 }
 
 static void test_cpu(void **state)
 {
     (void)state;
-    check(narrow, "cpu", 1);
-    check(narrow, "cpu", 2);
+    for (unsigned winograd = 0; winograd <= 6; winograd += 2) check(narrow, "cpu", 2, winograd);
+    check(narrow, "cpu", 1, 6);
 }
 
 static void test_cpu_on_a_given_file(void **state)
@@ -196,7 +197,7 @@ static void test_cpu_on_a_given_file(void **state)
         printf("skipped: no file in $SHINDEN_TWIN; tests/oracle/torch_twin.py --check makes one of full width\n");
         skip();
     }
-    check(path, "cpu", 2);
+    for (unsigned winograd = 0; winograd <= 6; winograd += 2) check(path, "cpu", 2, winograd);
 }
 
 int main(void)

@@ -45,6 +45,7 @@ static void cpu_free(void *self)
     shn_team_free(e->team);
     free(e->threads);
     free(e->arena);
+    free(e->folded_block);
     free(e);
 }
 
@@ -98,8 +99,8 @@ static shn_status make_unit(cpu_engine *e, cpu_unit *w, shn_isa isa, shn_error *
     size_t     bytes = (size_t)w->u.in_channels * w->u.out_channels * w->u.kernel * sizeof(float);
     shn_status st = SHN_OK;
     w->k = shn_kernels_choose(isa, e->type, w->u.out_channels);
-    if (e->type == SHN_F32 && w->u.kernel == 3 && w->u.stride == 1 && w->u.pad == 1)
-        w->wino = shn_wino_choose(isa, w->u.in_channels, w->u.out_channels, w->conv_length);
+    if (e->type == SHN_F32 && w->u.kernel == 3 && w->u.pad == 1)
+        w->wino = shn_wino_choose(isa, e->tile_max, w->u.stride, w->u.in_channels, w->u.out_channels, w->conv_length);
     if (!w->wino) st = make_primitives(e, w, &bytes, err);
     w->n_weight = whole(bytes / sizeof(float));
     w->weight = e->n_internal;
@@ -107,128 +108,6 @@ static shn_status make_unit(cpu_engine *e, cpu_unit *w, shn_isa isa, shn_error *
     w->beta = w->gamma + whole(w->u.out_channels);
     e->n_internal = w->beta + whole(w->u.out_channels);
     return st;
-}
-
-/** Takes `bytes` from the arena, whole cache lines; with no arena yet it only counts. */
-static void *carve(const cpu_engine *e, size_t *at, size_t bytes)
-{
-    void *p = e->arena ? e->arena + *at : NULL;
-    *at += (bytes + 63) / 64 * 64;
-    return p;
-}
-
-static size_t max_size(size_t a, size_t b) { return a > b ? a : b; }
-
-/** What the largest unit needs, over all units. */
-typedef struct extent { size_t chunk_conv, chunk_in, gradient, weight, wino_sums, plain, channels, embed, sums, scratch, kept; } extent;
-
-static size_t unit_scratch(const cpu_unit *w)
-{
-    size_t             bytes = w->wino ? shn_wino_scratch(w->u.in_channels, w->u.out_channels) * sizeof(float) : 0;
-    const shn_conv    *convs[] = { w->infer, w->forward, w->backward_data, w->backward_weights };
-    const shn_reorder *reorders[] = { w->from_plain, w->to_plain, w->to_forward, w->to_backward, w->to_infer };
-    for (size_t i = 0; i < sizeof convs / sizeof *convs; i++)
-        if (convs[i]) bytes = max_size(bytes, shn_conv_scratch_bytes(convs[i]));
-    for (size_t i = 0; i < sizeof reorders / sizeof *reorders; i++)
-        if (reorders[i]) bytes = max_size(bytes, shn_reorder_scratch_bytes(reorders[i]));
-    return bytes;
-}
-
-static extent measure(cpu_engine *e)
-{
-    extent x = { 0 };
-    for (size_t i = 0; i < e->n_units; i++) {
-        cpu_unit    *w = &e->units[i];
-        const size_t in = w->in_length * w->u.in_channels * e->element, C = w->u.out_channels;
-        x.channels = max_size(x.channels, C);
-        x.plain = max_size(x.plain, (size_t)w->u.in_channels * C * w->u.kernel);
-        x.embed = max_size(x.embed, max_size(cpu_conv_bytes(e, w, e->embed_group), cpu_out_bytes(e, w, e->embed_group)));
-        w->sum_at = x.sums;
-        x.sums += 2 * ((C + 15) / 16 * 16);
-        x.scratch = max_size(x.scratch, unit_scratch(w));
-        if (!e->training) continue;
-        if (w->wino) x.wino_sums = max_size(x.wino_sums, 2 * w->n_weight);
-        x.chunk_conv = max_size(x.chunk_conv, cpu_conv_bytes(e, w, w->chunk));
-        if (w->u.input >= 1) x.chunk_in = max_size(x.chunk_in, w->chunk * in);
-        x.gradient = max_size(x.gradient, cpu_out_bytes(e, w, e->share_pad));
-        x.weight = max_size(x.weight, w->n_weight);
-        w->conv_at = x.kept;
-        x.kept += (cpu_conv_bytes(e, w, e->share_pad) + 63) / 64 * 64;
-        w->out_at = x.kept;
-        if (!w->lazy) x.kept += (cpu_out_bytes(e, w, e->share_pad) + 63) / 64 * 64;
-        w->from_at = x.kept;
-        if (w->u.max_pool) x.kept += (e->share_pad * w->out_length * C + 63) / 64 * 64;
-    }
-    return x;
-}
-
-/* sums of squares are taken by blocks, so that they do not depend on the number of threads */
-enum { SQUARE_BLOCK = 4096 };
-static size_t square_blocks(const cpu_engine *e) { return (e->n_internal + SQUARE_BLOCK - 1) / SQUARE_BLOCK; }
-
-static void place_weights(cpu_engine *e, size_t *at)
-{
-    e->params = carve(e, at, e->n_internal * sizeof(float));
-    e->state = carve(e, at, e->enc.n_state * sizeof(float));
-    for (size_t i = 0; i < e->n_units; i++) {
-        cpu_unit *w = &e->units[i];
-        w->bias = carve(e, at, w->u.out_channels * sizeof(float));
-        if (w->wino) {
-            const size_t packed = 2 * w->n_weight * sizeof(float);      /* six numbers for three taps */
-            w->w_infer = carve(e, at, packed);
-            if (e->training) w->w_forward = carve(e, at, packed), w->w_backward = carve(e, at, packed);
-            continue;
-        }
-        w->w_infer = carve(e, at, shn_layout_bytes(shn_conv_layout(w->infer)));
-        if (!e->training) continue;
-        w->w_forward = w->to_forward ? carve(e, at, shn_layout_bytes(shn_conv_layout(w->forward))) : e->params + w->weight;
-        w->w_backward = w->to_backward ? carve(e, at, shn_layout_bytes(shn_conv_layout(w->backward_data))) : e->params + w->weight;
-    }
-    if (!e->training) return;
-    e->gradient = carve(e, at, e->n_internal * sizeof(float));
-    e->m = carve(e, at, e->n_internal * sizeof(float));
-    e->v = carve(e, at, e->n_internal * sizeof(float));
-    e->squares = carve(e, at, square_blocks(e) * sizeof(double));
-    e->pooled = carve(e, at, e->batch_max * e->enc.channels * sizeof(float));
-    e->d_pooled = carve(e, at, e->batch_max * e->enc.channels * sizeof(float));
-}
-
-static void place_thread(cpu_engine *e, cpu_thread *t, const extent *x, size_t *at)
-{
-    const size_t input = e->n_samples * e->enc.config.n_leads * e->element;
-    for (int b = 0; b < CPU_BUFFERS; b++) t->embed[b] = carve(e, at, x->embed);
-    t->x = carve(e, at, input * max_size(e->embed_call, e->training ? e->units[0].chunk : 0));
-    t->plain = carve(e, at, x->plain * sizeof(float));
-    t->scale = carve(e, at, x->channels * sizeof(float));
-    t->pooled = carve(e, at, e->enc.channels * sizeof(float));
-    t->scratch = carve(e, at, x->scratch);
-    if (!e->training) return;
-    t->kept = carve(e, at, x->kept);
-    for (int b = 0; b < CPU_BUFFERS; b++) t->gradient[b] = carve(e, at, x->gradient);
-    t->d_y = carve(e, at, x->chunk_conv);
-    t->d_x = carve(e, at, x->chunk_in);
-    for (int b = 0; b < 2; b++) t->d_w[b] = carve(e, at, x->weight * sizeof(float));
-    t->d_w_part = carve(e, at, x->weight * sizeof(float));
-    t->d_w_sums = carve(e, at, x->wino_sums * sizeof(float));
-    t->sums = carve(e, at, x->sums * sizeof(double));
-    t->affine = carve(e, at, x->sums * sizeof(float));
-    t->rstd = carve(e, at, x->sums / 2 * sizeof(double));
-    t->k = carve(e, at, 3 * x->channels * sizeof(float));
-}
-
-static shn_status place_all(cpu_engine *e, shn_error *err)
-{
-    const extent x = measure(e);
-    for (int counted = 0; counted < 2; counted++) {
-        size_t at = 0;
-        place_weights(e, &at);
-        if (e->sync) e->total = carve(e, &at, 2 * x.channels * sizeof(double));
-        for (unsigned t = 0; t < e->n_threads; t++) place_thread(e, &e->threads[t], &x, &at);
-        if (counted) break;
-        e->arena = shn_alloc_aligned(at, 1);
-        if (!e->arena) return shn_fail_nomem(err, where);
-    }
-    return SHN_OK;
 }
 
 static shn_status choose_type(cpu_engine *e, shn_isa isa, shn_precision precision, shn_error *err)
@@ -259,7 +138,8 @@ static shn_status build(cpu_engine *e, const shn_engine_options *o, shn_isa isa,
     e->fc_bias = e->fc_weight + whole((size_t)e->enc.config.embed * e->enc.channels);
     e->n_internal = e->fc_bias + whole(e->enc.config.embed);
     e->fresh = 1;
-    return place_all(e, err);
+    st = cpu_place(e, err);
+    return st == SHN_OK && !e->training ? cpu_place_folded(e, err) : st;
 }
 
 /* ---- weights in and out ---- */
@@ -353,10 +233,10 @@ static void square_thread(void *self, unsigned thread, unsigned n_threads)
 {
     cpu_engine *e = self;
     size_t      first, last;
-    shn_team_share(square_blocks(e), thread, n_threads, &first, &last);
+    shn_team_share(cpu_square_blocks(e), thread, n_threads, &first, &last);
     for (; first < last; first++) {
-        const size_t at = first * SQUARE_BLOCK, left = e->n_internal - at;
-        e->squares[first] = e->k->square(e->gradient + at, left < SQUARE_BLOCK ? left : SQUARE_BLOCK);
+        const size_t at = first * CPU_SQUARE_BLOCK, left = e->n_internal - at;
+        e->squares[first] = e->k->square(e->gradient + at, left < CPU_SQUARE_BLOCK ? left : CPU_SQUARE_BLOCK);
     }
 }
 
@@ -367,7 +247,7 @@ static double cpu_gradient_square(const void *self)
     if (e->fresh) return 0;
     shn_team_run(e->team, square_thread, e);
     double sum = 0;
-    for (size_t i = 0; i < square_blocks(e); i++) sum += e->squares[i];
+    for (size_t i = 0; i < cpu_square_blocks(e); i++) sum += e->squares[i];
     return sum;
 }
 
@@ -406,8 +286,19 @@ static shn_status cpu_step(void *self, const shn_adamw *hyper, uint64_t step, fl
     return cpu_team(e, step_thread, err);
 }
 
+static void cpu_explain(const void *self, size_t unit, char text[SHN_EXPLAIN_MAX])
+{
+    const cpu_engine *e = self;
+    const cpu_unit   *w = &e->units[unit];
+    if (w->wino) snprintf(text, SHN_EXPLAIN_MAX, "%s, blocks of %u x %u", w->wino->name, w->wino->rows, w->wino->columns);
+    else if (e->training)
+        snprintf(text, SHN_EXPLAIN_MAX, "oneDNN %s; %s; %s", shn_conv_kernel(w->forward), w->backward_data ? shn_conv_kernel(w->backward_data) : "none",
+                 shn_conv_kernel(w->backward_weights));
+    else snprintf(text, SHN_EXPLAIN_MAX, "oneDNN %s", shn_conv_kernel(w->infer));
+}
+
 static const shn_engine_ops cpu_ops = {
-    .free = cpu_free, .set = cpu_set, .get = cpu_get, .set_moments = cpu_set_moments, .get_moments = cpu_get_moments,
+    .explain = cpu_explain, .free = cpu_free, .set = cpu_set, .get = cpu_get, .set_moments = cpu_set_moments, .get_moments = cpu_get_moments,
     .embed = cpu_embed, .forward = cpu_forward, .backward = cpu_backward, .zero_gradient = cpu_zero_gradient,
     .get_gradient = cpu_get_gradient, .gradient_square = cpu_gradient_square, .step = cpu_step,
 };
@@ -424,6 +315,7 @@ shn_status shn_engine_new_cpu(const shn_encoder *enc, size_t n_samples, size_t b
     e->n_samples = n_samples;
     e->batch_max = batch_max;
     e->training = training;
+    e->tile_max = options->winograd;
     e->group = training ? options->group : NULL;
     e->sync = e->group && options->sync_statistics;
     st = build(e, options, isa, err);
@@ -432,9 +324,10 @@ shn_status shn_engine_new_cpu(const shn_encoder *enc, size_t n_samples, size_t b
         return st;
     }
     *out = (shn_engine_made){ .ops = &cpu_ops, .self = e, .n_threads = e->n_threads };
-    char ranks[24] = "";
+    char tiles[24] = "", ranks[24] = "";
+    if (e->type == SHN_F32 && e->tile_max) snprintf(tiles, sizeof tiles, "winograd %u ", e->tile_max);
     if (e->group) snprintf(ranks, sizeof ranks, "%u ranks ", shn_group_size(e->group));
-    snprintf(out->describe, sizeof out->describe, "cpu %s %s %s%u thread%s %s", e->type == SHN_BF16 ? "bf16" : "f32", shn_isa_name(isa), ranks,
-             e->n_threads, e->n_threads == 1 ? "" : "s", shn_compute_version());
+    snprintf(out->describe, sizeof out->describe, "cpu %s %s %s%s%u thread%s %s", e->type == SHN_BF16 ? "bf16" : "f32", shn_isa_name(isa),
+             tiles, ranks, e->n_threads, e->n_threads == 1 ? "" : "s", shn_compute_version());
     return SHN_OK;
 }

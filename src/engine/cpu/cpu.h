@@ -21,6 +21,7 @@ typedef struct cpu_unit {
     shn_unit           u;
     const shn_kernels *k;               /* for its output's channels */
     const shn_wino    *wino;            /* NULL: oneDNN runs it. Else no primitives: master and gradient are [3][in][out] */
+    int    derived;                     /* above 0: its output is made wherever it is read, never stored; results that it takes */
     size_t in_length, conv_length, out_length;
     size_t chunk;                       /* records per call in the training pass */
     int    shortcut;                    /* unit whose convolution result, normalised, is the residual; -1 none */
@@ -28,10 +29,10 @@ typedef struct cpu_unit {
     shn_conv    *forward, *backward_data, *backward_weights, *infer;
     shn_reorder *from_plain, *to_plain, *to_forward, *to_backward, *to_infer;   /* NULL: layouts are the same */
     size_t weight, n_weight, gamma, beta;           /* places in the internal parameter block, in floats */
-    void  *w_forward, *w_backward, *w_infer;        /* packed; w_forward may be the master itself */
+    void  *w_forward, *w_backward, *w_infer;        /* packed; the first two may be the master itself, or shared */
     float *bias;                        /* [C] of the folded BN */
     unsigned owner;                     /* the thread that packs it */
-    size_t conv_at, out_at, from_at;    /* byte offsets in a thread's kept activations; out unused if lazy */
+    size_t conv_at, out_at, from_at;    /* byte offsets in a thread's kept activations; out unused if lazy or derived */
     size_t sum_at;                      /* offset of its [2][C] doubles in a thread's sums */
     int    sum_unit;                    /* whose sum of g it shares: itself, or for a shortcut the unit that adds it */
     int    g, d_input, other, last_user;/* gradient buffers: own output's, its input's, what is added there (-1), 1: input's is complete */
@@ -42,9 +43,9 @@ typedef struct cpu_thread {
     size_t  first, n;                   /* share of the batch in this pass */
     char   *kept;                       /* activations of the share */
     char   *gradient[CPU_BUFFERS];
-    char   *d_y, *d_x, *x;              /* one chunk each */
+    char   *d_y, *d_x, *x, *made;       /* one chunk each; made: a derived output, for oneDNN */
     float  *d_w[2], *d_w_part;          /* weight gradient of the share for even and odd units; of one chunk */
-    float  *d_w_sums;                   /* [6][in][out] in Winograd's domain */
+    float  *d_w_sums;                   /* [matrices][in][out] in Winograd's domain */
     double *sums;                       /* [all units][2][C] */
     float  *affine;                     /* [all units][2][C]: mean, scale */
     double *rstd;                       /* [all units][C] */
@@ -59,6 +60,7 @@ typedef struct cpu_thread {
 typedef struct cpu_engine {
     shn_encoder   enc;
     size_t        n_samples, batch_max, share_max, share_pad;
+    unsigned      tile_max;             /* outputs of a Winograd tile, at most */
     size_t        embed_call, embed_group;  /* records per oneDNN call and per walk through the units, a multiple of it */
     int           training;
     shn_dtype     type;
@@ -74,7 +76,8 @@ typedef struct cpu_engine {
     float        *params, *gradient, *m, *v, *state;    /* internal layout; state as in the table */
     double       *squares;              /* of blocks of the gradient */
     float        *pooled, *d_pooled;    /* [batch_max][C] */
-    char         *arena;
+    char         *arena, *folded_block; /* folded_block: every unit's copy for embedding; a training engine takes it when first asked */
+    float        *shared[2];            /* training: packed weights of the Winograd unit at work, and of the next */
     int           fresh;                /* the gradient block counts as zero, whatever it holds */
     int           packed, folded;       /* copies of the weights are up to date */
     /* the pass in progress */
@@ -92,6 +95,10 @@ typedef struct cpu_engine {
     uint64_t      step;
     float         grad_scale;
 } cpu_engine;
+
+/** Sums of squares are taken by blocks of floats, so that they do not depend on the number of threads. */
+enum { CPU_SQUARE_BLOCK = 4096 };
+static inline size_t cpu_square_blocks(const cpu_engine *e) { return (e->n_internal + CPU_SQUARE_BLOCK - 1) / CPU_SQUARE_BLOCK; }
 
 /** Bytes of `records` of a unit's convolution result or output. */
 static inline size_t cpu_conv_bytes(const cpu_engine *e, const cpu_unit *w, size_t records)
@@ -124,22 +131,31 @@ shn_status cpu_team(cpu_engine *e, shn_team_fn *fn, shn_error *err);
 shn_status cpu_forward(void *self, const float *x, size_t B, int update_state, float *z, shn_error *err);
 shn_status cpu_backward(void *self, const float *x, const float *d_z, size_t B, int last, shn_error *err);
 shn_status cpu_embed(void *self, const float *x, size_t B, float *z, shn_error *err);
+/** Takes the arena for what the plan and the units' kernels need. SHN_NOMEM. */
+shn_status cpu_place(cpu_engine *e, shn_error *err);
+/** Takes the memory of the folded weights; nothing where it is there. SHN_NOMEM. */
+shn_status cpu_place_folded(cpu_engine *e, shn_error *err);
 /** Chooses lengths, chunks, buffers and owners. */
 void cpu_plan(cpu_engine *e);
 
+/** What a convolution reads: x, or relu(bn(x)) where bn is not NULL (Winograd only). */
+typedef struct cpu_source { const void *x; const shn_affine *bn; } cpu_source;
+
 /**
  * A unit's convolution over n records, by oneDNN or by Winograd; oneDNN works on whole chunks, so the memory must reach that
- * far. Errors go to the thread.
+ * far. forward adds the result's moments to the unit's sums. Errors go to the thread.
  */
-void cpu_conv_forward(cpu_thread *t, unsigned thread, cpu_unit *w, const void *src, void *dst, size_t n);
+void cpu_conv_forward(cpu_thread *t, unsigned thread, cpu_unit *w, cpu_source src, void *dst, size_t n);
 void cpu_conv_data(cpu_thread *t, unsigned thread, cpu_unit *w, const void *d_y, void *d_x, size_t n);
 /** chunk 0 starts the gradient in d_w; end it with cpu_conv_weights_end. */
-void cpu_conv_weights(cpu_engine *e, cpu_thread *t, unsigned thread, cpu_unit *w, const void *src, const void *d_y, size_t n, int first,
+void cpu_conv_weights(cpu_engine *e, cpu_thread *t, unsigned thread, cpu_unit *w, cpu_source src, const void *d_y, size_t n, int first,
                       float *d_w);
 void cpu_conv_weights_end(cpu_thread *t, cpu_unit *w, float *d_w);
 /** BN folded, ReLU and sum into dst included. oneDNN: n is ignored, it is one call of embed_call records. */
 void cpu_conv_infer(cpu_thread *t, unsigned thread, cpu_unit *w, const void *src, void *dst, size_t n);
-/** Brings the forward and backward copies of a unit's weights up to date. */
+/** This thread's part of packing a Winograd unit's weights for the pass, into the memory that units of its parity share. */
+void cpu_conv_pack_shared(cpu_engine *e, unsigned thread, size_t unit, int backward);
+/** Brings the forward and backward copies of the weights of a unit that oneDNN runs up to date. */
 void cpu_conv_pack(cpu_engine *e, cpu_thread *t, unsigned thread, cpu_unit *w);
 /** Weights, scaled per output channel, to the embedding's copy. */
 void cpu_conv_fold(cpu_engine *e, cpu_thread *t, unsigned thread, cpu_unit *w, const float *scale);

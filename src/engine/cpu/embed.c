@@ -99,10 +99,12 @@ static void embed_thread(void *self, unsigned thread, unsigned n_threads)
 shn_status cpu_embed(void *self, const float *x, size_t B, float *z, shn_error *err)
 {
     cpu_engine *e = self;
+    shn_status  st = cpu_place_folded(e, err);
+    if (st != SHN_OK) return st;
     e->x = x;
     e->z = z;
     e->B = B;
-    const shn_status st = cpu_team(e, embed_thread, err);
+    st = cpu_team(e, embed_thread, err);
     e->folded = st == SHN_OK;
     return st;
 }

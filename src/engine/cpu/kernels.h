@@ -20,7 +20,8 @@ typedef struct shn_affine { const float *mean, *scale, *beta; } shn_affine;
 /** Where the gradient of a unit's output comes from and what its BN needs; see mask_sums. */
 typedef struct shn_mask_args {
     const void  *d, *other;         /* [n][C] gradient, and one more to be added or NULL */
-    const void  *out;               /* [n][C] the unit's output after ReLU: gradient passes where it is above 0 */
+    const void  *out;               /* [n][C] the unit's output after ReLU: gradient passes where it is above 0; NULL: where bn(y) is */
+    shn_affine   bn;
     const void  *y, *y2;            /* [n][C] convolution results of the unit and of its shortcut (NULL: none) */
     const float *mean, *mean2;      /* [C] */
     void        *g;                 /* [n][C] out; may be d or other */

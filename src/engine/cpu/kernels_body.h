@@ -142,30 +142,40 @@ static void NAME(normalise_pool)(const void *y_, size_t n, size_t n_out, size_t 
         }
 }
 
+INLINE void NAME(add_float)(double *p, VF v)
+{
+    VD low, high;
+    NAME(widen)(v, &low, &high);
+    NAME(add_double)(p, low, high);
+}
+
+/** Sums of a block of so few rows may be float: their rounding is that of the gradients themselves. Whole rows of memory are read in turn. */
+enum { NAME(block_rows) = 16 };
+
 static void NAME(mask_sums)(const shn_mask_args *a, size_t n, size_t C)
 {
     const EL *d = a->d, *other = a->other, *out = a->out, *y = a->y, *y2 = a->y2;
     EL       *g = a->g;
-    for (size_t c = 0; c < C; c += V) {
-        const VF mean = NAME(get)(a->mean + c), mean2 = y2 ? NAME(get)(a->mean2 + c) : mean;
-        VD s0 = { 0 }, s1 = { 0 }, p0 = { 0 }, p1 = { 0 }, q0 = { 0 }, q1 = { 0 }, g0, g1, low, high;
-        for (size_t r = 0; r < n; r++) {
-            const size_t i = r * C + c;
-            VF           v = NAME(load)(d + i);
-            if (other) v += NAME(load)(other + i);
-            v = NAME(keep)(v, NAME(load)(out + i) > 0);
-            NAME(store)(g + i, v);
-            NAME(widen)(v, &g0, &g1);
-            s0 += g0, s1 += g1;
-            NAME(widen)(NAME(load)(y + i) - mean, &low, &high);
-            p0 += g0 * low, p1 += g1 * high;
-            if (!y2) continue;
-            NAME(widen)(NAME(load)(y2 + i) - mean2, &low, &high);
-            q0 += g0 * low, q1 += g1 * high;
+    for (size_t at = 0; at < n; at += NAME(block_rows)) {
+        const size_t last = n - at < NAME(block_rows) ? n : at + NAME(block_rows);
+        for (size_t c = 0; c < C; c += V) {
+            const VF mean = NAME(get)(a->mean + c), mean2 = y2 ? NAME(get)(a->mean2 + c) : mean;
+            VF sum = { 0 }, dot = { 0 }, dot2 = { 0 };
+            for (size_t r = at; r < last; r++) {
+                const size_t i = r * C + c;
+                const VF     result = NAME(load)(y + i);
+                VF           v = NAME(load)(d + i);
+                if (other) v += NAME(load)(other + i);
+                v = NAME(keep)(v, (out ? NAME(load)(out + i) : NAME(bn)(result, &a->bn, c)) > 0);
+                NAME(store)(g + i, v);
+                sum += v;
+                dot += v * (result - mean);
+                if (y2) dot2 += v * (NAME(load)(y2 + i) - mean2);
+            }
+            NAME(add_float)(a->sum + c, sum);
+            NAME(add_float)(a->dot + c, dot);
+            if (y2) NAME(add_float)(a->dot2 + c, dot2);
         }
-        NAME(add_double)(a->sum + c, s0, s1);
-        NAME(add_double)(a->dot + c, p0, p1);
-        if (y2) NAME(add_double)(a->dot2 + c, q0, q1);
     }
 }
 

@@ -10,6 +10,19 @@
  */
 enum { POSITIONS_PER_CALL = 1248, EMBED_POSITIONS = 624 };
 
+/**
+ * Convolution results from which a unit's output is made wherever it is read: relu(bn(y) + residual) costs less than keeping it in memory,
+ * so long as its residual's own making is short. 0: it is kept.
+ */
+static int derived(const cpu_engine *e, size_t unit)
+{
+    enum { MOST = 2 };
+    const cpu_unit *w = &e->units[unit];
+    if (!w->u.relu || w->u.max_pool) return 0;
+    const int of_residual = w->shortcut < 0 && w->u.residual >= 1 ? e->units[w->u.residual - 1].derived : 0;
+    return of_residual < MOST ? of_residual + 1 : 0;
+}
+
 static void lengths_and_links(cpu_engine *e)
 {
     for (size_t i = 0; i < e->n_units; i++) {
@@ -21,6 +34,7 @@ static void lengths_and_links(cpu_engine *e)
         w->lazy = !w->u.relu;
         w->shortcut = w->u.residual >= 1 && !e->enc.units[w->u.residual - 1].relu ? w->u.residual - 1 : -1;
         w->sum_unit = (int)i;
+        w->derived = derived(e, i);
     }
     for (size_t i = 0; i < e->n_units; i++)
         if (e->units[i].shortcut >= 0) e->units[e->units[i].shortcut].sum_unit = (int)i;

@@ -30,25 +30,35 @@ static shn_affine affine_of(const cpu_engine *e, const cpu_thread *t, const cpu_
 
 /* ---- forward ---- */
 
-/** Turns records [at, at + n) of a unit's convolution result into its output. */
+/** Makes records [at, at + n) of a unit's output from its convolution result; with its residual, which may have to be made first. */
+static void make(cpu_engine *e, cpu_thread *t, const cpu_unit *w, size_t at, size_t n, char *to)
+{
+    const shn_affine bn = affine_of(e, t, w);
+    const void      *residual = NULL;
+    shn_affine       shortcut;
+    if (w->shortcut >= 0) {
+        shortcut = affine_of(e, t, &e->units[w->shortcut]);
+        residual = cpu_conv_result(e, t, &e->units[w->shortcut], at);
+    } else if (w->u.residual >= 1) {
+        const cpu_unit *r = &e->units[w->u.residual - 1];
+        residual = r->derived ? to : cpu_output(e, t, r, at);
+        if (r->derived) make(e, t, r, at, n, to);
+    }
+    w->k->normalise(cpu_conv_result(e, t, w, at), n * w->conv_length, w->u.out_channels, &bn, residual, w->shortcut >= 0 ? &shortcut : NULL, to);
+}
+
+/** Stores records [at, at + n) of an output that is kept. */
 static void finish(cpu_engine *e, cpu_thread *t, const cpu_unit *w, size_t at, size_t n)
 {
     const size_t     C = w->u.out_channels;
     const shn_affine bn = affine_of(e, t, w);
-    if (w->u.max_pool) {
-        for (size_t r = at; r < at + n; r++)
-            w->k->normalise_pool(cpu_conv_result(e, t, w, r), w->conv_length, w->out_length, C, &bn, cpu_output(e, t, w, r),
-                                 (uint8_t *)t->kept + w->from_at + r * w->out_length * C);
+    if (!w->u.max_pool) {
+        make(e, t, w, at, n, cpu_output(e, t, w, at));
         return;
     }
-    const void *residual = NULL;
-    shn_affine  shortcut;
-    if (w->shortcut >= 0) {
-        shortcut = affine_of(e, t, &e->units[w->shortcut]);
-        residual = cpu_conv_result(e, t, &e->units[w->shortcut], at);
-    } else if (w->u.residual >= 1) residual = cpu_output(e, t, &e->units[w->u.residual - 1], at);
-    w->k->normalise(cpu_conv_result(e, t, w, at), n * w->conv_length, C, &bn, residual, w->shortcut >= 0 ? &shortcut : NULL,
-                    cpu_output(e, t, w, at));
+    for (size_t r = at; r < at + n; r++)
+        w->k->normalise_pool(cpu_conv_result(e, t, w, r), w->conv_length, w->out_length, C, &bn, cpu_output(e, t, w, r),
+                             (uint8_t *)t->kept + w->from_at + r * w->out_length * C);
 }
 
 /**
@@ -100,26 +110,41 @@ static void settle(cpu_engine *e, cpu_thread *t, unsigned thread, const cpu_unit
 static void clear_padding(cpu_engine *e, cpu_thread *t)
 {
     for (size_t i = 0; i < e->n_units && t->n; i++)
-        if (!e->units[i].lazy && t->n < e->share_pad)
+        if (!e->units[i].lazy && !e->units[i].derived && t->n < e->share_pad)
             memset(cpu_output(e, t, &e->units[i], t->n), 0, cpu_out_bytes(e, &e->units[i], e->share_pad - t->n));
+}
+
+/** A chunk of what a unit reads. *bn is the storage of a derived input's BN. */
+static cpu_source source(cpu_engine *e, cpu_thread *t, const cpu_unit *w, size_t at, size_t n, shn_affine *bn)
+{
+    if (w->u.input == 0) return (cpu_source){ cpu_input(e, t, t->first + at, n, w->chunk), NULL };
+    const cpu_unit *from = &e->units[w->u.input - 1];
+    if (!from->derived) return (cpu_source){ cpu_output(e, t, from, at), NULL };
+    if (w->wino && from->u.residual < 0) {
+        *bn = affine_of(e, t, from);
+        return (cpu_source){ cpu_conv_result(e, t, from, at), bn };
+    }
+    make(e, t, from, at, n, t->made);
+    memset(t->made + cpu_out_bytes(e, from, n), 0, cpu_out_bytes(e, from, w->chunk - n));
+    return (cpu_source){ t->made, NULL };
+}
+
+/** One record of the last output, made if it is not kept. */
+static const void *last_output(cpu_engine *e, cpu_thread *t, const cpu_unit *w, size_t record)
+{
+    if (w->derived) make(e, t, w, record, 1, t->made);
+    else finish(e, t, w, record, 1);
+    return w->derived ? t->made : cpu_output(e, t, w, record);
 }
 
 static void unit_forward(cpu_engine *e, cpu_thread *t, unsigned thread, cpu_unit *w, char *ready)
 {
-    const size_t C = w->u.out_channels;
-    double      *sum = t->sums + w->sum_at;
-    memset(sum, 0, 2 * C * sizeof *sum);
+    memset(t->sums + w->sum_at, 0, 2 * w->u.out_channels * sizeof(double));
     for (size_t at = 0; at < t->n; at += w->chunk) {
         const size_t n = t->n - at < w->chunk ? t->n - at : w->chunk;
-        const void  *src;
-        if (w->u.input == 0) src = cpu_input(e, t, t->first + at, n, w->chunk);
-        else {
-            const cpu_unit *from = &e->units[w->u.input - 1];
-            if (!ready[w->u.input]) finish(e, t, from, at, n);
-            src = cpu_output(e, t, from, at);
-        }
-        cpu_conv_forward(t, thread, w, src, cpu_conv_result(e, t, w, at), n);
-        w->k->moments(cpu_conv_result(e, t, w, at), n * w->conv_length, C, sum, sum + C);
+        shn_affine   bn;
+        if (!ready[w->u.input] && !e->units[w->u.input - 1].derived) finish(e, t, &e->units[w->u.input - 1], at, n);
+        cpu_conv_forward(t, thread, w, source(e, t, w, at, n, &bn), cpu_conv_result(e, t, w, at), n);
     }
     ready[w->u.input] = 1;
 }
@@ -131,13 +156,13 @@ static void forward_thread(void *self, unsigned thread, unsigned n_threads)
     const shn_compute_mode before = shn_compute_enter();
     char                   ready[SHN_UNITS_MAX + 1] = { 1 };
     (void)n_threads;
-    if (!e->packed) {
-        for (size_t i = 0; i < e->n_units; i++)
-            if (e->units[i].owner == thread) cpu_conv_pack(e, t, thread, &e->units[i]);
-        shn_team_barrier(e->team);
-    }
+    for (size_t i = 0; i < e->n_units && !e->packed; i++)
+        if (e->units[i].owner == thread) cpu_conv_pack(e, t, thread, &e->units[i]);
+    cpu_conv_pack_shared(e, thread, 0, 0);
+    shn_team_barrier(e->team);
     clear_padding(e, t);
     for (size_t i = 0; i < e->n_units; i++) {
+        if (i + 1 < e->n_units) cpu_conv_pack_shared(e, thread, i + 1, 0);      /* nobody reads its buffer: unit i - 1 is done */
         unit_forward(e, t, thread, &e->units[i], ready);
         shn_team_barrier(e->team);
         settle(e, t, thread, &e->units[i]);
@@ -146,8 +171,7 @@ static void forward_thread(void *self, unsigned thread, unsigned n_threads)
     const size_t    C = e->enc.channels, E = e->enc.config.embed;
     for (size_t r = 0; r < t->n; r++) {
         float *pooled = e->pooled + (t->first + r) * C, *z = e->z + (t->first + r) * E;
-        finish(e, t, last, r, 1);
-        e->k->row_mean(cpu_output(e, t, last, r), last->out_length, C, pooled);
+        e->k->row_mean(last_output(e, t, last, r), last->out_length, C, pooled);
         for (size_t k = 0; k < E; k++) z[k] = e->k->dot(pooled, e->params + e->fc_weight + k * C, C) + e->params[e->fc_bias + k];
     }
     shn_compute_leave(before);
@@ -224,14 +248,16 @@ static void head_backward(cpu_engine *e, cpu_thread *t, unsigned thread)
     }
 }
 
-/** Masks the gradient of a unit's output with its ReLU and adds up what its BN, and its shortcut's, need. */
-static void mask(cpu_engine *e, cpu_thread *t, const cpu_unit *w, const void *d, const void *other, void *g, size_t at, size_t n)
+/** Masks the gradient of a unit's output with its ReLU and adds up what its BN, and its shortcut's, need. out NULL: bn(y) is the mask. */
+static void mask(cpu_engine *e, cpu_thread *t, const cpu_unit *w, const void *d, const void *other, const void *out, void *g, size_t at,
+                 size_t n)
 {
     const size_t    C = w->u.out_channels;
     const cpu_unit *s = w->shortcut >= 0 ? &e->units[w->shortcut] : NULL;
     double         *sum = t->sums + w->sum_at;
     shn_mask_args   a = {
-        .d = d, .other = other, .out = cpu_output(e, t, w, at), .y = cpu_conv_result(e, t, w, at), .mean = mean_of(t, w), .g = g,
+        .d = d, .other = other, .out = out, .bn = affine_of(e, t, w), .y = cpu_conv_result(e, t, w, at), .mean = mean_of(t, w),
+        .g = g,
         .sum = sum, .dot = sum + C,
     };
     if (s) {
@@ -244,15 +270,16 @@ static void mask(cpu_engine *e, cpu_thread *t, const cpu_unit *w, const void *d,
     else w->k->mask_sums(&a, n * w->out_length, C);
 }
 
-static void mask_records(cpu_engine *e, cpu_thread *t, const cpu_unit *w, const char *d, const char *other, char *g, size_t at, size_t n)
+static void mask_records(cpu_engine *e, cpu_thread *t, const cpu_unit *w, const char *d, const char *other, const char *out, char *g,
+                         size_t at, size_t n)
 {
     if (!w->u.max_pool) {
-        mask(e, t, w, d, other, g, at, n);
+        mask(e, t, w, d, other, out, g, at, n);
         return;
     }
     const size_t record = cpu_out_bytes(e, w, 1);
     for (size_t r = 0; r < n; r++)
-        mask(e, t, w, d + r * record, other ? other + r * record : NULL, g + r * record, at + r, 1);
+        mask(e, t, w, d + r * record, other ? other + r * record : NULL, out + r * record, g + r * record, at + r, 1);
 }
 
 /** Sums over all records become the three coefficients of BN's backward; thread 0 adds the gradients of gamma and beta. */
@@ -307,7 +334,7 @@ static void bn_backward(cpu_engine *e, cpu_thread *t, const cpu_unit *w, size_t 
     memset(t->d_y + cpu_conv_bytes(e, w, n), 0, cpu_conv_bytes(e, w, w->chunk - n));
 }
 
-static void data_gradient(cpu_engine *e, cpu_thread *t, unsigned thread, cpu_unit *w, size_t at, size_t n)
+static void data_gradient(cpu_engine *e, cpu_thread *t, unsigned thread, cpu_unit *w, cpu_source src, size_t at, size_t n)
 {
     const cpu_unit *from = &e->units[w->u.input - 1];
     const size_t    offset = cpu_out_bytes(e, from, at);
@@ -315,7 +342,7 @@ static void data_gradient(cpu_engine *e, cpu_thread *t, unsigned thread, cpu_uni
     /* where a second gradient waits in the same buffer the convolution must not write over it */
     char           *dx = w->last_user && w->other >= 0 ? t->d_x : to;
     cpu_conv_data(t, thread, w, t->d_y, dx, n);
-    if (w->last_user) mask_records(e, t, from, dx, w->other >= 0 ? to : NULL, to, at, n);
+    if (w->last_user) mask_records(e, t, from, dx, w->other >= 0 ? to : NULL, src.bn ? NULL : src.x, to, at, n);
 }
 
 static void clear_sums(cpu_engine *e, cpu_thread *t, const cpu_unit *w)
@@ -331,11 +358,11 @@ static void unit_backward(cpu_engine *e, cpu_thread *t, unsigned thread, size_t 
     if (w->u.input >= 1 && w->last_user) clear_sums(e, t, &e->units[w->u.input - 1]);
     for (size_t at = 0; at < t->n; at += w->chunk) {
         const size_t n = t->n - at < w->chunk ? t->n - at : w->chunk;
+        shn_affine   bn;
         bn_backward(e, t, w, at, n);
-        const void *src = w->u.input == 0 ? cpu_input(e, t, t->first + at, n, w->chunk)
-                                          : cpu_output(e, t, &e->units[w->u.input - 1], at);
+        const cpu_source src = source(e, t, w, at, n, &bn);
         cpu_conv_weights(e, t, thread, w, src, t->d_y, n, at == 0, d_w);
-        if (w->u.input >= 1) data_gradient(e, t, thread, w, at, n);
+        if (w->u.input >= 1) data_gradient(e, t, thread, w, src, at, n);
     }
     if (t->n) cpu_conv_weights_end(t, w, d_w);
 }
@@ -374,10 +401,12 @@ static void backward_thread(void *self, unsigned thread, unsigned n_threads)
         float *d = e->d_pooled + (t->first + r) * e->enc.channels;
         for (size_t c = 0; c < e->enc.channels; c++) d[c] /= (float)last->out_length;
         e->k->spread(d, last->out_length, e->enc.channels, g);
-        mask(e, t, last, g, NULL, g, r, 1);
+        mask(e, t, last, g, NULL, last_output(e, t, last, r), g, r, 1);
     }
+    cpu_conv_pack_shared(e, thread, e->n_units - 1, 1);
     for (size_t i = e->n_units; i-- > 0;) {
         shn_team_barrier(e->team);
+        if (i > 0) cpu_conv_pack_shared(e, thread, i - 1, 1);
         if (i + 2 < e->n_units) share_gradient(e, t, thread, i + 2);
         if (i + 1 < e->n_units) collect(e, thread, i + 1);
         settle_backward(e, t, thread, &e->units[i]);

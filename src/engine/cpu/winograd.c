@@ -1,30 +1,44 @@
 #include "engine/cpu/winograd.h"
 
-const shn_wino *shn_wino_choose(shn_isa isa, size_t in, size_t out, size_t T)
+const shn_wino *const *shn_wino_table(shn_isa isa)
 {
-    const shn_wino *w = &shn_wino_base;
 #if SHN_X86_KERNELS
-    if (isa >= SHN_ISA_AVX2) w = isa >= SHN_ISA_AVX512 ? &shn_wino_avx512 : &shn_wino_avx2;
+    if (isa >= SHN_ISA_AVX2) return isa >= SHN_ISA_AVX512 ? shn_wino_avx512 : shn_wino_avx2;
 #else
     (void)isa;
 #endif
-    /* below 4 positions a tile computes mostly what nobody asked for */
-    return in % w->columns == 0 && out % w->columns == 0 && T >= 4 ? w : NULL;
+    return shn_wino_base;
 }
 
-size_t shn_wino_block(size_t in, size_t rows)
+const shn_wino *shn_wino_choose(shn_isa isa, unsigned tile_max, size_t stride, size_t in, size_t out, size_t T)
 {
-    enum { FLOATS = 20480 };                    /* tiles x channels; times 6 x 4 bytes: 480 KB */
-    const size_t tiles = FLOATS / in / rows * rows;
-    return tiles > rows ? tiles : rows;
+    const shn_wino *const *table = shn_wino_table(isa), *best = NULL;
+    size_t fewest = 3 * T;                          /* products of the direct form */
+    for (int i = 0; i < SHN_WINO_KERNELS; i++) {
+        const shn_wino *w = table[i];
+        const size_t    products = (T + w->tile - 1) / w->tile * w->products;
+        if (w->tile > tile_max || w->stride != stride || in % w->columns != 0 || out % w->columns != 0 || products >= fewest) continue;
+        best = w;
+        fewest = products;
+    }
+    return best;
 }
 
-size_t shn_wino_scratch(size_t in, size_t out)
+size_t shn_wino_block(size_t K, size_t products, size_t rows)
 {
-    enum { ROWS = 13, COLUMNS = 32, LINE = 16 };        /* the larger of the two kernels' blocks */
-    const size_t most = in > out ? in : out, block = shn_wino_block(most, 1) + ROWS;
-    const size_t forward = 6 * block * (most + LINE) + 6 * block * COLUMNS + most;
-    const size_t small = 6 * (shn_wino_block(in < out ? in : out, 1) + ROWS) * ((in < out ? in : out) + LINE + COLUMNS) + most;
-    const size_t weights = 6 * SHN_WINO_WEIGHT_TILES * (in + out) + most;
-    return (forward > small ? forward : small) + weights;
+    enum { FLOATS = 64 * 1024, LEAST = 26 };        /* products x tiles x channels: 256 KB; packed weights are read once for so many tiles */
+    const size_t tiles = FLOATS / (K * products) / rows * rows, least = (LEAST + rows - 1) / rows * rows;
+    return tiles > least ? tiles : least;
+}
+
+size_t shn_wino_scratch(const shn_wino *w, size_t in, size_t out)
+{
+    size_t most = 0;
+    for (int back = 0; back < 2; back++) {
+        const size_t K = back ? out : in, block = shn_wino_block(K, w->products, w->rows);
+        const size_t pass = w->products * block * (K + 16 + w->columns);
+        if (pass > most) most = pass;
+    }
+    const size_t weights = w->products * (SHN_WINO_WEIGHT_TILES * (in + out) + 2 * 16);
+    return most > weights ? most : weights;
 }

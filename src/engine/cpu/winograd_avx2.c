@@ -1,4 +1,4 @@
-/** winograd_body.h compiled for AVX2: a register block of 6 x 16. */
+/** The Winograd kernels compiled for AVX2: a register block of 6 x 16. */
 #include <stdint.h>
 #include <string.h>
 
@@ -15,8 +15,10 @@
 #define V            8
 #define ROWS         6
 #define FMA(a, b, c) ((vf)_mm256_fmadd_ps((__m256)(a), (__m256)(b), (__m256)(c)))
-#define NAME(x)      x##_avx2
-#include "engine/cpu/winograd_body.h"
+#include "engine/cpu/product_body.h"
+#include "engine/cpu/winograd_all.h"
+
+const shn_wino *const shn_wino_avx2[SHN_WINO_KERNELS] = WINO_TABLE;
 
 #if defined(__clang__)
 #pragma clang attribute pop

@@ -1,4 +1,4 @@
-/** winograd_body.h compiled for AVX-512: a register block of 13 x 32. */
+/** The Winograd kernels compiled for AVX-512: a register block of 13 x 32. */
 #include <stdint.h>
 #include <string.h>
 
@@ -15,8 +15,10 @@
 #define V            16
 #define ROWS         13
 #define FMA(a, b, c) ((vf)_mm512_fmadd_ps((__m512)(a), (__m512)(b), (__m512)(c)))
-#define NAME(x)      x##_avx512
-#include "engine/cpu/winograd_body.h"
+#include "engine/cpu/product_body.h"
+#include "engine/cpu/winograd_all.h"
+
+const shn_wino *const shn_wino_avx512[SHN_WINO_KERNELS] = WINO_TABLE;
 
 #if defined(__clang__)
 #pragma clang attribute pop

@@ -1,4 +1,4 @@
-/** winograd_body.h compiled for what every CPU of the architecture has: 4 lanes (SSE2, NEON), a register block of 4 x 8. */
+/** The Winograd kernels compiled for what every CPU of the architecture has: 4 lanes (SSE2, NEON), a register block of 4 x 8. */
 #include <stdint.h>
 #include <string.h>
 
@@ -12,5 +12,7 @@
 #else
 #define FMA(a, b, c) ((a) * (b) + (c))
 #endif
-#define NAME(x) x##_base
-#include "engine/cpu/winograd_body.h"
+#include "engine/cpu/product_body.h"
+#include "engine/cpu/winograd_all.h"
+
+const shn_wino *const shn_wino_base[SHN_WINO_KERNELS] = WINO_TABLE;

@@ -234,8 +234,14 @@ static shn_status ref_step(void *self, const shn_adamw *hyper, uint64_t step, fl
     return SHN_OK;
 }
 
+static void ref_explain(const void *self, size_t unit, char text[SHN_EXPLAIN_MAX])
+{
+    (void)self, (void)unit;
+    snprintf(text, SHN_EXPLAIN_MAX, "plain C, double");
+}
+
 static const shn_engine_ops ref_ops = {
-    .free = ref_free, .set = ref_set, .get = ref_get, .set_moments = ref_set_moments, .get_moments = ref_get_moments,
+    .explain = ref_explain, .free = ref_free, .set = ref_set, .get = ref_get, .set_moments = ref_set_moments, .get_moments = ref_get_moments,
     .embed = ref_embed, .forward = ref_forward, .backward = ref_backward, .zero_gradient = ref_zero_gradient,
     .get_gradient = ref_get_gradient, .gradient_square = ref_gradient_square, .step = ref_step,
 };
