@@ -9,6 +9,7 @@
 #include "shinden/engine.h"
 #include "shinden/model.h"
 #include "shinden/progress.h"
+#include "shinden/record.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -22,6 +23,12 @@ typedef struct shn_packed {
     size_t         n_samples, n_valid;
 } shn_packed;
 shn_packed shn_cohort_packed(const shn_cohort *c, size_t record);
+
+/**
+ * A cohort's row as a canonical record in mV, its valid samples only; a missing lead is all gaps. It carries no id, patient or other meta.
+ * @param[out] out  owned by the caller. Errors SHN_NOMEM, SHN_RANGE
+ */
+SHN_NODISCARD shn_status shn_cohort_record(const shn_cohort *c, size_t record, shn_record **out, shn_error *err);
 
 /**
  * Fills x [window][12] (channels last) from a packed row beginning at sample `start`; gaps and what lies past n_valid are 0

@@ -35,6 +35,7 @@ static const char help_text[] =
     "  --prompt STRING    put before every text; default: decoders 'ECG finding: ' (before kana or kanji '心電図所見：'), e5 models\n"
     "                     'passage: ', others none\n"
     "  --center           subtract the mean of all vectors; default for decoders, but not for Qwen3-Embedding; --no-center: do not\n"
+    "  --provider NAME    who runs the layers: own (default), or llama: libllama, GGUF files only, where the program was built with it\n"
     "  --precision NAME   f32, bf16, or auto (default): bf16 where the CPU has AMX, else f32\n"
     "  --threads N        default: one per core; no bit depends on it\n"
     "  --memory MB        for states and work space beside the mapped weights (default 384); more texts go in chunks\n"
@@ -68,15 +69,16 @@ static shn_status gather(const arguments *a, text_list *list, shn_error *err)
 static int print_report(const arguments *a, const shn_encode_report *r)
 {
     if (!a->json) {
-        printf("%zu texts, %zu tokens, width %zu: %s\n  model %s\n  prompt '%s', pooling %s, centring %s, %s\n"
-               "  layer passes %zu, resumed %zu; %zu chunk%s, %.0f MB beside the weights\n",
-               r->n_texts, r->n_tokens, r->width, a->out, r->model, r->prompt, shn_pooling_name(r->pooling), r->centre ? "mean" : "none",
-               r->precision, r->layers_done, r->layers_resumed, r->n_chunks, r->n_chunks == 1 ? "" : "s", (double)r->own_bytes / 1e6);
+        printf("%zu texts, %zu tokens (%zu to compute), width %zu: %s\n  model %s\n  prompt '%s', pooling %s, centring %s, %s\n"
+               "  layer passes %zu, resumed %zu; %zu chunk%s, %.0f MB beside %s\n",
+               r->n_texts, r->n_tokens, r->n_rows, r->width, a->out, r->model, r->prompt, shn_pooling_name(r->pooling), r->centre ? "mean" : "none",
+               r->precision, r->layers_done, r->layers_resumed, r->n_chunks, r->n_chunks == 1 ? "" : "s", (double)r->own_bytes / 1e6,
+               strcmp(r->provider, "own") == 0 ? "the weights" : "libllama's");
         return CLI_DONE;
     }
-    json_t *o = json_pack("{s:i s:b s:s s:s s:s s:s s:b s:s s:I s:I s:I s:I s:I s:I s:I}", "schema_version", 1, "research_use_only", 1, "out", a->out,
-                          "model", r->model, "prompt", r->prompt, "pooling", shn_pooling_name(r->pooling), "centred", r->centre, "precision",
-                          r->precision, "texts", (json_int_t)r->n_texts, "tokens", (json_int_t)r->n_tokens, "width", (json_int_t)r->width,
+    json_t *o = json_pack("{s:i s:b s:s s:s s:s s:s s:b s:s s:s s:I s:I s:I s:I s:I s:I s:I s:I}", "schema_version", 1, "research_use_only", 1, "out", a->out,
+                          "model", r->model, "prompt", r->prompt, "pooling", shn_pooling_name(r->pooling), "centred", r->centre, "provider",
+                          r->provider, "precision", r->precision, "texts", (json_int_t)r->n_texts, "tokens", (json_int_t)r->n_tokens, "tokens_computed", (json_int_t)r->n_rows, "width", (json_int_t)r->width,
                           "chunks", (json_int_t)r->n_chunks, "layer_passes", (json_int_t)r->layers_done, "layer_passes_resumed",
                           (json_int_t)r->layers_resumed, "own_bytes", (json_int_t)r->own_bytes);
     char *text = o ? json_dumps(o, JSON_INDENT(2)) : NULL;
@@ -138,6 +140,11 @@ static int take(arguments *a, int option, const char *value)
     case 'C': a->config.centre = 1; return 1;
     case 'N': a->config.centre = 0; return 1;
     case 'x': a->config.precision = value; return 1;
+    case 'V':
+        a->config.provider = value;
+        if (strcmp(value, "own") == 0 || strcmp(value, "llama") == 0) return 1;
+        cli_usage(VERB, "--provider '%.40s', must be own or llama", value);
+        return 0;
     case 'T':
         if (!cli_count(VERB, "--threads", value, 1, 256, &n)) return 0;
         a->config.n_threads = (unsigned)n;
@@ -166,7 +173,7 @@ static int parse(int argc, char **argv, arguments *a)
         { "reports", no_argument, NULL, 'r' },       { "sentences", no_argument, NULL, 's' },
         { "pooling", required_argument, NULL, 'p' },
         { "prompt", required_argument, NULL, 'P' },  { "center", no_argument, NULL, 'C' },          { "no-center", no_argument, NULL, 'N' },
-        { "precision", required_argument, NULL, 'x' }, { "threads", required_argument, NULL, 'T' }, { "memory", required_argument, NULL, 'M' },
+        { "provider", required_argument, NULL, 'V' }, { "precision", required_argument, NULL, 'x' }, { "threads", required_argument, NULL, 'T' }, { "memory", required_argument, NULL, 'M' },
         { "checkpoint-seconds", required_argument, NULL, 'k' }, { "json", no_argument, NULL, 'j' },          { "out", required_argument, NULL, 'o' },       { "help", no_argument, NULL, 'h' },
         { NULL, 0, NULL, 0 },
     };

@@ -15,7 +15,7 @@
 enum { BATCH = 64 };
 
 typedef struct arguments {
-    const char      *model, *cohort, *home, *csv, *html;
+    const char      *model, *cohort, *home, *csv, *subgroups_csv, *html;
     const char      *text, *truth;              /* a phrase instead of the model's findings */
     shn_phrase_source source;
     shn_eval_options eval;
@@ -25,7 +25,8 @@ typedef struct arguments {
 static void help(void)
 {
     puts("usage: shinden eval MODEL COHORT.h5 --split NAME|all [--readout NAME] [--json] [--csv FILE] [--html FILE]\n"
-         "                    [--bootstrap N] [--seed N] [--threads N] [--no-controls]\n"
+         "                    [--findings LIST] [--subgroups] [--subgroups-csv FILE] [--supersets] [--home COHORT] [--bootstrap N] [--seed N] [--threads N]\n"
+         "                    [--no-controls]\n"
          "       shinden eval MODEL COHORT.h5 --split NAME|all --text PHRASE --vectors CACHE|--text-model FILE|DIR [--truth FINDING] [--json]\n\n"
          "  All metrics of docs/metrics.md with 95 % intervals by patient bootstrap, and the controls beside them. What was fitted on the\n"
          "  same records (read-out, thresholds, calibration) is cross-fitted, and the output says so.\n\n"
@@ -33,6 +34,10 @@ static void help(void)
          "  --readout NAME   class, class-prior, marginal, sentences, joint (logit for bce); without it the one that was best on validation data\n"
          "  --home COHORT    the cohort the model was trained on: COHORT.h5 is another institution's. Labels of both are closed upward and compared at\n"
          "                   the lowest shared finding or parent; thresholds come from the home cohort's val\n"
+         "  --findings LIST  ask about these only, the others are no candidates: ids, @rhythm (PTB-XL's 12 rhythm statements), @mitdb, @ and a coding (@code15)\n"
+         "  --subgroups      every metric by age band, sex and source, with intervals;  --subgroups-csv FILE  one line per group and metric\n"
+         "  --supersets      supersets of the findings by their own text and by the best finding below them;  --vectors FILE  where\n"
+         "                   the model was trained with text vectors of a file\n"
          "  --json           the whole result (docs/json.md) instead of the table\n"
          "  --csv FILE       one line per finding;  --html FILE  a page\n"
          "  --bootstrap N    resamples, 1000; 0: no intervals\n"
@@ -55,6 +60,8 @@ static int parse(int argc, char **argv, arguments *a)
         { "csv", required_argument, NULL, 'c' },       { "html", required_argument, NULL, 'p' },    { "bootstrap", required_argument, NULL, 'b' },
         { "seed", required_argument, NULL, 'e' },      { "threads", required_argument, NULL, 't' }, { "no-controls", no_argument, NULL, 'n' },
         { "permute-labels", required_argument, NULL, 'P' }, { "home", required_argument, NULL, 'H' },
+        { "findings", required_argument, NULL, 'f' },  { "subgroups", no_argument, NULL, 'g' },     { "subgroups-csv", required_argument, NULL, 'G' },
+        { "supersets", no_argument, NULL, 'u' },
         { "text", required_argument, NULL, 'T' },      { "truth", required_argument, NULL, 'U' },   { "vectors", required_argument, NULL, 'V' },
         { "text-model", required_argument, NULL, 'M' },
         { "help", no_argument, NULL, 'h' },            { NULL, 0, NULL, 0 },
@@ -85,9 +92,13 @@ static int parse(int argc, char **argv, arguments *a)
             break;
         case 'T': a->text = optarg; break;
         case 'U': a->truth = optarg; break;
-        case 'V': a->source.vectors = optarg; break;
+        case 'V': a->source.vectors = a->eval.vectors = optarg; break;
         case 'M': a->source.text_model = optarg; break;
         case 'H': a->home = optarg; break;
+        case 'f': a->eval.findings = optarg; break;
+        case 'G': a->subgroups_csv = optarg; a->eval.subgroups = 1; break;
+        case 'g': a->eval.subgroups = 1; break;
+        case 'u': a->eval.supersets = 1; break;
         case 'n': a->eval.controls = 0; break;
         case 'P':
             if (!cli_count("eval", "--permute-labels", optarg, 1, UINT64_MAX / 4, &a->eval.permute_labels)) return 1 + CLI_USAGE;
@@ -98,8 +109,10 @@ static int parse(int argc, char **argv, arguments *a)
     }
     if (argc - optind != 2) return 1 + cli_usage("eval", "needs a model and a cohort");
     if (!a->eval.split) return 1 + cli_usage("eval", "needs --split NAME or --split all");
-    if (!a->text && (a->truth || a->source.vectors || a->source.text_model)) return 1 + cli_usage("eval", "--truth, --vectors and --text-model go with --text");
-    if (a->text && (a->home || a->csv || a->html || a->eval.permute_labels)) return 1 + cli_usage("eval", "--home, --csv, --html and --permute-labels do not go with --text");
+    if (!a->text && (a->truth || a->source.text_model)) return 1 + cli_usage("eval", "--truth and --text-model go with --text");
+    if (!a->text && !a->eval.supersets && a->source.vectors) return 1 + cli_usage("eval", "--vectors goes with --text or --supersets");
+    if (a->text && (a->home || a->csv || a->html || a->eval.permute_labels || a->eval.findings || a->eval.subgroups || a->eval.supersets))
+        return 1 + cli_usage("eval", "--text stands alone: no --home, --csv, --html, --permute-labels, --findings, --subgroups or --supersets");
     a->source.n_threads = a->eval.n_threads;
     a->model = argv[optind];
     a->cohort = argv[optind + 1];
@@ -122,6 +135,12 @@ static shn_status write_files(const arguments *a, const char *json, shn_error *e
     if (a->csv) {
         st = shn_eval_csv(json, &text, err);
         if (st == SHN_OK) st = shn_file_write(a->csv, text, strlen(text), err);
+        free(text);
+        text = NULL;
+    }
+    if (st == SHN_OK && a->subgroups_csv) {
+        st = shn_eval_subgroups_csv(json, &text, err);
+        if (st == SHN_OK) st = shn_file_write(a->subgroups_csv, text, strlen(text), err);
         free(text);
         text = NULL;
     }

@@ -346,9 +346,10 @@ static shn_status check_ranks(const shn_run *r, shn_error *err)
     shn_sha256_of(r->head.p, r->head.n * sizeof *r->head.p, digest);
     const double mine = (double)((uint32_t)digest[0] << 24 | (uint32_t)digest[1] << 16 | (uint32_t)digest[2] << 8 | digest[3]);
     double       mean = mine;
-    const shn_status st = shn_group_sum(r->config.group, &mean, 1, err);
-    int differ = mean != mine * shn_group_size(r->config.group);
-    if (st != SHN_OK || shn_group_any(r->config.group, &differ, err) != SHN_OK || !differ) return st;
+    shn_status   st = shn_group_sum(r->config.group, &mean, 1, err);
+    int          differ = mean != mine * shn_group_size(r->config.group);
+    if (st == SHN_OK) st = shn_group_any(r->config.group, &differ, err);
+    if (st != SHN_OK || !differ) return st;
     return shn_fail(err, SHN_MISMATCH, SHN_REASON_MODEL_MISMATCH, r->name, "the ranks no longer have the same bits at step %" PRIu64 ": start them on machines of one kind, or set "
                     "SHINDEN_ISA to what all of them have", r->step);
 }

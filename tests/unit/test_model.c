@@ -354,25 +354,34 @@ static void test_text_vectors(void **state)
     shn_model_free(m);
 }
 
+/** Codes, names, names with criteria of all findings, or of those that PTB-XL names; and what no finding is called. */
+static void has_every_text(const shn_vectors *v, int scp_only)
+{
+    const shn_registry *reg = shn_registry_builtin();
+    shn_error err = { 0 };
+    char      text[SHN_FINDING_TEXT_MAX];
+    float    *x = malloc(shn_vectors_width(v) * sizeof *x);
+    for (size_t i = 0; i < shn_registry_size(reg); i++)
+        for (int form = SHN_TEXT_CODE; form <= SHN_TEXT_NAME_CRITERION && (!scp_only || *shn_registry_codes(reg, SHN_CODE_SCP, i)); form++)
+            for (int japanese = 0; japanese < 2; japanese++) {
+                assert_true(shn_registry_text(reg, i, (shn_text_form)form, japanese, text));
+                if (shn_vectors_get(v, text, x, &err) != SHN_OK) fail_msg("%s: %s", shn_registry_at(reg, i)->id, err.text);
+            }
+    for (int japanese = 0; japanese < 2; japanese++) assert_ok(shn_vectors_get(v, shn_text_none(japanese), x, &err));
+    free(x);
+}
+
 /** Training from any folder rests on this: each text that train can ask for is compiled in. When it fails, make models/ again (models/README.md). */
 static void test_built_in_vectors_have_every_text_of_the_registry(void **state)
 {
     (void)state;
     shn_error    err = { 0 };
     shn_vectors *v, *file;
-    char         text[SHN_FINDING_TEXT_MAX];
-    const shn_registry *reg = shn_registry_builtin();
     assert_ok(shn_vectors_open("e5-small", 1, &v, &err));
     assert_non_null(strstr(shn_vectors_describe(v), "multilingual-e5-small"));
     const size_t width = shn_vectors_width(v);
     float *x = malloc(width * sizeof *x), *y = malloc(width * sizeof *y);
-    for (size_t i = 0; i < shn_registry_size(reg); i++)
-        for (int form = SHN_TEXT_CODE; form <= SHN_TEXT_NAME_CRITERION; form++)
-            for (int japanese = 0; japanese < 2; japanese++) {
-                assert_true(shn_registry_text(reg, i, (shn_text_form)form, japanese, text));
-                if (shn_vectors_get(v, text, x, &err) != SHN_OK) fail_msg("%s: %s", shn_registry_at(reg, i)->id, err.text);
-            }
-    for (int japanese = 0; japanese < 2; japanese++) assert_ok(shn_vectors_get(v, shn_text_none(japanese), x, &err));
+    has_every_text(v, 0);
     assert_ok(shn_vectors_read("models/e5-small-name.safetensors", &file, &err));
     assert_ok(shn_vectors_get(v, "\u5fc3\u623f\u7d30\u52d5", x, &err));             /* 心房細動 */
     assert_ok(shn_vectors_get(file, "\u5fc3\u623f\u7d30\u52d5", y, &err));
@@ -385,6 +394,22 @@ static void test_built_in_vectors_have_every_text_of_the_registry(void **state)
     free(x), free(y);
 }
 
+static void test_the_other_shipped_vectors(void **state)
+{
+    static const struct { const char *path, *model; } files[] = {
+        { "models/minilm-l6.safetensors", "all-MiniLM-L6-v2" }, { "models/smollm2-135m.safetensors", "SmolLM2-135M" },
+    };
+    shn_error    err;
+    shn_vectors *v;
+    (void)state;
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        assert_ok(shn_vectors_read(files[i].path, &v, &err));
+        assert_non_null(strstr(shn_vectors_describe(v), files[i].model));
+        has_every_text(v, 1);
+        shn_vectors_free(v);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -395,6 +420,7 @@ int main(void)
         cmocka_unit_test(test_mismatches_are_named),
         cmocka_unit_test(test_text_vectors),
         cmocka_unit_test(test_built_in_vectors_have_every_text_of_the_registry),
+        cmocka_unit_test(test_the_other_shipped_vectors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
