@@ -23,7 +23,7 @@ extern "C" {
 #endif
 
 #define SHN_SENTENCE_MAX 1024               /**< bytes of a sentence with its end */
-#define SHN_REPORT_MAX   ((size_t)1 << 20)  /**< bytes of a report */
+#define SHN_REPORT_MAX   ((size_t)1 << 16)  /**< bytes of a report */
 
 /** The distinct sentences of a report in the order of the text; owned strings, NFC. */
 typedef struct shn_sentences { char **text; size_t n, capacity; } shn_sentences;
