@@ -1,13 +1,18 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds and runs every test. Ends with the line "N passed, N failed, N skipped".
-# usage: ./test.sh [PRESET [CTEST ARGUMENTS...]]     PRESET: release (default), debug, asan
+# usage: ./test.sh [PRESET [CTEST ARGUMENTS...]]     PRESET: release (default), debug, asan, baseline, arm64 (emulated: an hour)
 # Tests that want real recordings look in $SHINDEN_DATA, else ../shared/data, and skip with a reason where there are none.
 set -euo pipefail
 cd "$(dirname "$0")"
 preset=${1:-release}
 [ $# -gt 0 ] && shift
 
-./setup.sh
+setup=()
+if [ "$preset" = arm64 ]; then
+  setup=(--arm64)
+  export QEMU_LD_PREFIX=$PWD/build/arm64-root
+fi
+./setup.sh "${setup[@]}"
 cmake --preset "$preset" >/dev/null
 cmake --build --preset "$preset"
 results=build/$preset/junit.xml

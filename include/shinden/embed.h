@@ -58,6 +58,16 @@ SHN_NODISCARD shn_status shn_model_engine(const shn_model *m, size_t batch_max, 
  */
 SHN_NODISCARD shn_status shn_readout_scores(const shn_model *m, shn_readout readout, const float *z, size_t n,
                                             float *scores, shn_error *err);
+/**
+ * The same for any phrase, in or out of the model's findings, by read-out `class` (its own place in the space; without a finding's bias) or
+ * `sentences` (that of the report sentences like it).
+ * @param[in]  text, vector  the phrase (for messages) and its vector [D] as the model's text provider gives it (shinden/phrase.h)
+ * @param[out] scores        [n]
+ */
+SHN_NODISCARD shn_status shn_readout_phrase_scores(const shn_model *m, shn_readout readout, const char *text, const float *vector, const float *z,
+                                                   size_t n, float *scores, shn_error *err);
+/** Weights of the bank's sentences in the read-out `sentences` of a phrase, weight [n_sentences], sum 1. SHN_MISMATCH: no sentences. */
+SHN_NODISCARD shn_status shn_readout_phrase_weights(const shn_model *m, const float *vector, double *weight, shn_error *err);
 
 #ifdef __cplusplus
 }

@@ -25,7 +25,7 @@ typedef struct shn_engine_options {
     const char   *name;         /**< "cpu" (default) or "ref" */
     shn_precision precision;    /**< auto */
     unsigned      n_threads;    /**< 0: one per usable core */
-    const char   *isa;          /**< NULL: all the CPU has; "avx2", "avx512", "amx": at most that (also env SHINDEN_ISA) */
+    const char   *isa;          /**< NULL: all the CPU has; "base", "avx2", "avx512", "amx": at most that (also env SHINDEN_ISA) */
     shn_group    *group;        /**< ranks that share each batch; NULL: alone. Borrowed. Not for "ref" */
     int           sync_statistics;  /**< of a group: 1 (default) batch normalisation over the records of all ranks; 0: over each rank's own,
                                      running statistics are the ranks' mean */

@@ -19,14 +19,15 @@ enum { PEAK_OPERANDS = 1024, PEAK_ROUNDS = 20000, REPEATS = 7, READ_MIB = 256 };
 /** Runs `rounds` over random operands a, b [PEAK_OPERANDS]; returns operations done, 2 per multiply-add. */
 typedef double peak_fn(const float *a, const float *b, long rounds, float *sink);
 
-#if defined(__x86_64__)
-#include <immintrin.h>
-#include <sys/syscall.h>
-#include <unistd.h>
+#if defined(__aarch64__)
+#define VECTOR "+w"             /* the constraint of a vector register */
+#else
+#define VECTOR "+v"
+#endif
 
 /* 12 independent sums hide the latency of 4 cycles on 2 ports; one operand comes from level-1 cache, as in a product of matrices */
-#define FMA_PEAK(name, target_, T, W, per_lane, load, set, fma)                                                         \
-    __attribute__((target(target_))) static double name(const float *a, const float *b, long rounds, float *sink)       \
+#define FMA_PEAK(name, attribute, T, W, per_lane, load, set, fma)                                                       \
+    attribute static double name(const float *a, const float *b, long rounds, float *sink)       \
     {                                                                                                                   \
         T s0 = set(0), s1 = s0, s2 = s0, s3 = s0, s4 = s0, s5 = s0, s6 = s0, s7 = s0, s8 = s0, s9 = s0, sa = s0, sb = s0; \
         for (long r = 0; r < rounds; r++) {                                                                             \
@@ -35,8 +36,8 @@ typedef double peak_fn(const float *a, const float *b, long rounds, float *sink)
             s0 = fma(x, y, s0), s1 = fma(x, w, s1), s2 = fma(v, y, s2), s3 = fma(v, w, s3);                             \
             s4 = fma(x, y, s4), s5 = fma(x, w, s5), s6 = fma(v, y, s6), s7 = fma(v, w, s7);                             \
             s8 = fma(x, y, s8), s9 = fma(x, w, s9), sa = fma(v, y, sa), sb = fma(v, w, sb);                             \
-            __asm__ volatile("" : "+v"(s0), "+v"(s1), "+v"(s2), "+v"(s3), "+v"(s4), "+v"(s5));                          \
-            __asm__ volatile("" : "+v"(s6), "+v"(s7), "+v"(s8), "+v"(s9), "+v"(sa), "+v"(sb));                          \
+            __asm__ volatile("" : VECTOR(s0), VECTOR(s1), VECTOR(s2), VECTOR(s3), VECTOR(s4), VECTOR(s5));              \
+            __asm__ volatile("" : VECTOR(s6), VECTOR(s7), VECTOR(s8), VECTOR(s9), VECTOR(sa), VECTOR(sb));              \
         }                                                                                                               \
         float out[W];                                                                                                   \
         const T all = s0 + s1 + s2 + s3 + s4 + s5 + s6 + s7 + s8 + s9 + sa + sb;                                        \
@@ -44,14 +45,42 @@ typedef double peak_fn(const float *a, const float *b, long rounds, float *sink)
         *sink = out[0];                                                                                                 \
         return (double)rounds * 12 * W * per_lane;                                                                      \
     }
-FMA_PEAK(fma_avx512, "avx512f", __m512, 16, 2, _mm512_loadu_ps, _mm512_set1_ps, _mm512_fmadd_ps)
-FMA_PEAK(fma_avx2, "avx2,fma", __m256, 8, 2, _mm256_loadu_ps, _mm256_set1_ps, _mm256_fmadd_ps)
+
+#if defined(__x86_64__) || defined(__aarch64__)
+/* what every CPU of the architecture has: 4 lanes, fused on NEON, a product and a sum on SSE2 */
+typedef float quad __attribute__((vector_size(16)));
+static inline quad quad_load(const float *p)
+{
+    quad v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+#define QUAD_SET(a) ((quad){ a, a, a, a })
+#if defined(__aarch64__)
+#include <arm_neon.h>
+#define QUAD_FMA(x, y, sum) ((quad)vfmaq_f32((float32x4_t)(sum), (float32x4_t)(x), (float32x4_t)(y)))
+#else
+#define QUAD_FMA(x, y, sum) ((sum) + (x) * (y))
+#endif
+FMA_PEAK(fma_base, , quad, 4, 2, quad_load, QUAD_SET, QUAD_FMA)
+#else
+#define fma_base NULL
+#endif
+
+#if SHN_X86_KERNELS
+#include <immintrin.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define TARGET(names) __attribute__((target(names)))
+FMA_PEAK(fma_avx512, TARGET("avx512f"), __m512, 16, 2, _mm512_loadu_ps, _mm512_set1_ps, _mm512_fmadd_ps)
+FMA_PEAK(fma_avx2, TARGET("avx2,fma"), __m256, 8, 2, _mm256_loadu_ps, _mm256_set1_ps, _mm256_fmadd_ps)
 /* products of bf16 pairs: two multiply-adds per lane of 32 bits */
 #define DOT_BF16(x, y, sum) _mm512_dpbf16_ps(sum, (__m512bh)(x), (__m512bh)(y))
-FMA_PEAK(dot_bf16, "avx512f,avx512bf16", __m512, 16, 4, _mm512_loadu_ps, _mm512_set1_ps, DOT_BF16)
+FMA_PEAK(dot_bf16, TARGET("avx512f,avx512bf16"), __m512, 16, 4, _mm512_loadu_ps, _mm512_set1_ps, DOT_BF16)
 
 /** AMX: four 16 x 16 sums from two and two tiles of 32 bf16, loaded anew each time as a product of matrices must. */
-__attribute__((target("amx-tile,amx-bf16,avx512f"))) static double tiles_amx(const float *a, const float *b, long rounds, float *sink)
+TARGET("amx-tile,amx-bf16,avx512f") static double tiles_amx(const float *a, const float *b, long rounds, float *sink)
 {
     struct { uint8_t palette, start, reserved[14]; uint16_t bytes[16]; uint8_t rows[16]; } config = { .palette = 1 };
     float out[16 * 16];
@@ -79,14 +108,14 @@ __attribute__((target("amx-tile,amx-bf16,avx512f"))) static double tiles_amx(con
     return (double)rounds * 4 * 16 * 16 * 32 * 2;
 }
 
-static peak_fn *peak_f32_of(shn_isa isa) { return isa >= SHN_ISA_AVX512 ? fma_avx512 : isa == SHN_ISA_AVX2 ? fma_avx2 : NULL; }
+static peak_fn *peak_f32_of(shn_isa isa) { return isa >= SHN_ISA_AVX512 ? fma_avx512 : isa == SHN_ISA_AVX2 ? fma_avx2 : fma_base; }
 static peak_fn *peak_bf16_of(shn_isa isa)
 {
     if (isa == SHN_ISA_AMX) return tiles_amx;
     return isa == SHN_ISA_AVX512 && __builtin_cpu_supports("avx512bf16") ? dot_bf16 : NULL;
 }
 #else
-static peak_fn *peak_f32_of(shn_isa isa) { return (void)isa, NULL; }
+static peak_fn *peak_f32_of(shn_isa isa) { return (void)isa, fma_base; }
 static peak_fn *peak_bf16_of(shn_isa isa) { return (void)isa, NULL; }
 #endif
 

@@ -13,7 +13,7 @@
 #include "compute/conv.h"
 
 static const char help[] =
-    "usage: shinden bench [--json] [--quick] [--only WORD] [--threads N] [--isa avx2|avx512|amx] [--peer COMMAND]\n\n"
+    "usage: shinden bench [--json] [--quick] [--only WORD] [--threads N] [--isa base|avx2|avx512|amx] [--peer COMMAND]\n\n"
     "Times the encoder (random data, medians) beside the machine's sustained peak and memory bandwidth, measured in the\n"
     "same run. A latency is in ms, everything else is a rate.\n\n"
     "  --json          rows[] {name value spread unit isa precision threads peer peer_version ratio peak_fraction bandwidth_fraction}\n"

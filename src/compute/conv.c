@@ -89,7 +89,10 @@ shn_compute_mode shn_compute_enter(void)
     }
 #if defined(__x86_64__)
     before.csr = _mm_getcsr();
-    _mm_setcsr(before.csr | 0x8040);        /* flush to zero, denormals are zero: some gradients would crawl otherwise */
+    _mm_setcsr((unsigned)before.csr | 0x8040);        /* flush to zero, denormals are zero: some gradients would crawl otherwise */
+#elif defined(__aarch64__)
+    __asm__ volatile("mrs %0, fpcr" : "=r"(before.csr));
+    __asm__ volatile("msr fpcr, %0" : : "r"(before.csr | UINT64_C(1) << 24));       /* FZ: the same in one bit */
 #endif
     return before;
 }
@@ -98,22 +101,33 @@ void shn_compute_leave(shn_compute_mode before)
 {
     if (before.omp_threads > 1) omp_set(before.omp_threads);
 #if defined(__x86_64__)
-    _mm_setcsr(before.csr);
+    _mm_setcsr((unsigned)before.csr);
+#elif defined(__aarch64__)
+    __asm__ volatile("msr fpcr, %0" : : "r"(before.csr));
 #endif
 }
+
+#if defined(__x86_64__)
+/** Unmasked, newer instructions than our four names and ONEDNN_MAX_CPU_ISA keep their say; a baseline build stays at its own. */
+static dnnl_status_t mask_onednn(shn_isa isa)
+{
+    static const dnnl_cpu_isa_t of[] = { dnnl_cpu_isa_sse41, dnnl_cpu_isa_avx2, dnnl_cpu_isa_avx512_core_bf16,
+                                         dnnl_cpu_isa_avx512_core_amx };
+    return SHN_X86_KERNELS && isa == shn_isa_host() ? dnnl_success : dnnl_set_max_cpu_isa(of[isa]);
+}
+#else
+static dnnl_status_t mask_onednn(shn_isa isa) { return (void)isa, dnnl_success; }       /* one instruction set, nothing to mask */
+#endif
 
 /** oneDNN takes one mask per process, before its first use. */
 static shn_status mask(shn_isa isa, shn_error *err)
 {
     static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
     static int             in_force = -1;
-    static const dnnl_cpu_isa_t of[] = { dnnl_cpu_isa_sse41, dnnl_cpu_isa_avx2, dnnl_cpu_isa_avx512_core_bf16,
-                                         dnnl_cpu_isa_avx512_core_amx };
     shn_status st = SHN_OK;
     pthread_mutex_lock(&lock);
     if (in_force < 0) {
-        /* unmasked, newer instructions than these four names and ONEDNN_MAX_CPU_ISA keep their say */
-        if (isa == shn_isa_host() || dnnl_set_max_cpu_isa(of[isa]) == dnnl_success) in_force = (int)isa;
+        if (mask_onednn(isa) == dnnl_success) in_force = (int)isa;
         else st = shn_fail(err, SHN_UNSUPPORTED, SHN_REASON_UNSUPPORTED, where,
                            "oneDNN was used before in this process, too late for isa %s", shn_isa_name(isa));
     } else if (in_force != (int)isa)

@@ -8,6 +8,7 @@
 #define SHN_COMPUTE_CONV_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "compute/isa.h"
 
@@ -24,7 +25,7 @@ void        shn_compute_free(shn_compute *c);               /* accepts NULL; aft
 const char *shn_compute_version(void);                      /* "oneDNN 2.6.3"; static */
 
 /** Around all work of one thread: one OpenMP thread (partitions are fixed for one), denormals flushed to zero. */
-typedef struct shn_compute_mode { int omp_threads; unsigned csr; } shn_compute_mode;
+typedef struct shn_compute_mode { int omp_threads; uint64_t csr; } shn_compute_mode;
 shn_compute_mode shn_compute_enter(void);
 void             shn_compute_leave(shn_compute_mode before);
 

@@ -5,7 +5,7 @@
 
 #include "base/fail.h"
 
-#if defined(__x86_64__)
+#if SHN_X86_KERNELS
 #include <cpuid.h>
 
 /** AMX: tiles and bf16 products in the CPU (CPUID 7), and tile state enabled by the system (XCR0 bits 17 and 18). */
@@ -41,10 +41,11 @@ shn_status shn_isa_choose(const char *name, shn_isa *out, shn_error *err)
     *out = shn_isa_host();
     if (!name) name = getenv("SHINDEN_ISA");
     if (!name || !*name) return SHN_OK;
-    for (int i = SHN_ISA_AVX2; i <= SHN_ISA_AMX; i++)
+    for (int i = SHN_ISA_BASE; i <= SHN_ISA_AMX; i++)
         if (strcmp(name, names[i]) == 0) {
             if ((shn_isa)i < *out) *out = (shn_isa)i;
             return SHN_OK;
         }
-    return shn_fail(err, SHN_RANGE, SHN_REASON_BAD_VALUE, "compute", "%s is '%.40s', must be avx2, avx512 or amx", source, name);
+    return shn_fail(err, SHN_RANGE, SHN_REASON_BAD_VALUE, "compute", "%s is '%.40s', must be base, avx2, avx512 or amx", source,
+                    name);
 }

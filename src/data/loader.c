@@ -45,10 +45,10 @@ void shn_loader_order(uint64_t seed, uint64_t epoch, size_t n, uint32_t *order)
     shn_rng_shuffle(&rng, order, n);
 }
 
-void shn_loader_item(const shn_loader_source *source, const shn_loader_options *o, uint64_t epoch, size_t item, float *x)
+void shn_loader_item(const shn_loader_source *source, const shn_loader_options *o, uint64_t epoch, size_t item, size_t view, float *x)
 {
     const shn_packed row = source->row(source->context, item);
-    shn_rng rng = shn_rng_stream(o->seed, PURPOSE_ITEM, epoch, item);
+    shn_rng rng = shn_rng_stream(o->seed, PURPOSE_ITEM + (view << 32), epoch, item);
     const size_t start = row.n_valid > o->input.window ? (size_t)shn_rng_below(&rng, row.n_valid - o->input.window + 1) : 0;
     shn_window_fill(&o->input, &row, start, x);
     shn_augment_window(&o->augment, &o->input, &row, start, &rng, x);
@@ -61,7 +61,7 @@ static double seconds(clockid_t clock)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static size_t rows(const shn_loader *l) { return l->o.take ? l->o.n_take : l->B; }
+static size_t rows(const shn_loader *l) { return l->o.take ? l->o.n_take : l->o.views * l->B; }
 
 static void make_batch(shn_loader *l, uint64_t step, slot *s)
 {
@@ -70,8 +70,10 @@ static void make_batch(shn_loader *l, uint64_t step, slot *s)
     s->step = step;
     s->epoch = epoch;
     memcpy(s->items, l->order + at * l->B, l->B * sizeof *s->items);
-    for (size_t i = 0; i < rows(l); i++)
-        shn_loader_item(&l->source, &l->o, epoch, s->items[l->o.take ? l->o.take[i] : i], s->x + i * l->o.input.window * SHN_LEADS);
+    for (size_t i = 0; i < rows(l); i++) {
+        const size_t place = l->o.take ? l->o.take[i] : i;
+        shn_loader_item(&l->source, &l->o, epoch, s->items[place % l->B], place / l->B, s->x + i * l->o.input.window * SHN_LEADS);
+    }
 }
 
 static void *work(void *context)
@@ -115,6 +117,7 @@ shn_status shn_loader_new(const shn_loader_source *source, const shn_loader_opti
     if (!l) return shn_fail_nomem(err, "loader");
     l->source = *source;
     l->o = *o;
+    if (l->o.views == 0) l->o.views = 1;
     l->B = shn_loader_batch(source->n, o->batch);
     l->steps_per_epoch = shn_loader_steps(source->n, o->batch);
     l->made = l->taken = l->next = o->first_step;

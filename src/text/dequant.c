@@ -9,14 +9,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
-
-/* The same C compiled for wider vectors and chosen at load time. Contraction to FMA is off in the whole build. Not under
- * sanitizers or clang, whose instrumented resolvers run before their own start-up. */
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
-#define SHN_WIDE __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define SHN_WIDE
-#endif
+#include "base/clones.h"
 
 static const shn_w_type_info types[] = {
     { "F32", 0, 1, 4, 1 },        { "F16", 1, 1, 2, 1 },        { "Q4_0", 2, 32, 18, 1 },     { "Q4_1", 3, 32, 20, 1 },
@@ -69,7 +62,7 @@ static inline float bf16_at(const uint8_t *p)
 }
 
 /* Runs of a fixed length become vector code, which a loop of unknown length does not at -O2. */
-SHN_WIDE static void expand_f16(const uint8_t *p, size_t n, float *restrict out)
+SHN_CLONES static void expand_f16(const uint8_t *p, size_t n, float *restrict out)
 {
     size_t i = 0;
     for (; n - i >= 32; i += 32) {
@@ -80,7 +73,7 @@ SHN_WIDE static void expand_f16(const uint8_t *p, size_t n, float *restrict out)
     for (; i < n; i++) out[i] = half_at(p + 2 * i);
 }
 
-SHN_WIDE static void expand_bf16(const uint8_t *p, size_t n, float *restrict out)
+SHN_CLONES static void expand_bf16(const uint8_t *p, size_t n, float *restrict out)
 {
     size_t i = 0;
     for (; n - i >= 32; i += 32) {
@@ -93,7 +86,7 @@ SHN_WIDE static void expand_bf16(const uint8_t *p, size_t n, float *restrict out
     for (; i < n; i++) out[i] = bf16_at(p + 2 * i);
 }
 
-SHN_WIDE static void expand_q8_0(const uint8_t *p, size_t n, float *restrict out)
+SHN_CLONES static void expand_q8_0(const uint8_t *p, size_t n, float *restrict out)
 {
     for (size_t b = 0; b < n; b++, p += 34, out += 32) {
         const float d = half_at(p);
@@ -101,7 +94,7 @@ SHN_WIDE static void expand_q8_0(const uint8_t *p, size_t n, float *restrict out
     }
 }
 
-SHN_WIDE static void expand_q4_0(const uint8_t *p, size_t n, float *restrict out)
+SHN_CLONES static void expand_q4_0(const uint8_t *p, size_t n, float *restrict out)
 {
     for (size_t b = 0; b < n; b++, p += 18, out += 32) {
         const float d = half_at(p);
@@ -112,7 +105,7 @@ SHN_WIDE static void expand_q4_0(const uint8_t *p, size_t n, float *restrict out
     }
 }
 
-SHN_WIDE static void expand_q4_1(const uint8_t *p, size_t n, float *restrict out)
+SHN_CLONES static void expand_q4_1(const uint8_t *p, size_t n, float *restrict out)
 {
     for (size_t b = 0; b < n; b++, p += 20, out += 32) {
         const float d = half_at(p), m = half_at(p + 2);
@@ -123,7 +116,7 @@ SHN_WIDE static void expand_q4_1(const uint8_t *p, size_t n, float *restrict out
     }
 }
 
-SHN_WIDE static void expand_q5_0(const uint8_t *p, size_t n, float *restrict out)
+SHN_CLONES static void expand_q5_0(const uint8_t *p, size_t n, float *restrict out)
 {
     for (size_t b = 0; b < n; b++, p += 22, out += 32) {
         const float    d = half_at(p);
@@ -135,7 +128,7 @@ SHN_WIDE static void expand_q5_0(const uint8_t *p, size_t n, float *restrict out
     }
 }
 
-SHN_WIDE static void expand_q5_1(const uint8_t *p, size_t n, float *restrict out)
+SHN_CLONES static void expand_q5_1(const uint8_t *p, size_t n, float *restrict out)
 {
     for (size_t b = 0; b < n; b++, p += 24, out += 32) {
         const float    d = half_at(p), m = half_at(p + 2);
@@ -159,7 +152,7 @@ static inline void k_scale(const uint8_t *s, size_t g, int *scale, int *minimum)
     }
 }
 
-SHN_WIDE static void expand_q4_k(const uint8_t *p, size_t n, float *restrict out)
+SHN_CLONES static void expand_q4_k(const uint8_t *p, size_t n, float *restrict out)
 {
     for (size_t b = 0; b < n; b++, p += 144) {
         const float d = half_at(p), dmin = half_at(p + 2);
@@ -174,7 +167,7 @@ SHN_WIDE static void expand_q4_k(const uint8_t *p, size_t n, float *restrict out
     }
 }
 
-SHN_WIDE static void expand_q5_k(const uint8_t *p, size_t n, float *restrict out)
+SHN_CLONES static void expand_q5_k(const uint8_t *p, size_t n, float *restrict out)
 {
     for (size_t b = 0; b < n; b++, p += 176) {
         const float d = half_at(p), dmin = half_at(p + 2);
@@ -189,7 +182,7 @@ SHN_WIDE static void expand_q5_k(const uint8_t *p, size_t n, float *restrict out
     }
 }
 
-SHN_WIDE static void expand_q6_k(const uint8_t *p, size_t n, float *restrict out)
+SHN_CLONES static void expand_q6_k(const uint8_t *p, size_t n, float *restrict out)
 {
     for (size_t b = 0; b < n; b++, p += 210) {
         const float d = half_at(p + 208);

@@ -2,21 +2,16 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/clones.h"
 #include "text/lm_parts.h"
 
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC optimize("O3")              /* -O2 leaves loops of unknown length scalar */
 #endif
-/* One source, several instruction sets: without contraction all give the same bits. Sanitizers dislike ifuncs. */
-#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__)
-#define CLONES __attribute__((target_clones("default", "avx2", "avx512f")))
-#else
-#define CLONES
-#endif
 
 enum { LANES = 16 };
 
-CLONES static float dot(const float *restrict a, const float *restrict b, size_t n)
+SHN_CLONES static float dot(const float *restrict a, const float *restrict b, size_t n)
 {
     float  lane[LANES] = { 0 };
     size_t i = 0;
@@ -28,7 +23,7 @@ CLONES static float dot(const float *restrict a, const float *restrict b, size_t
     return lane[0];
 }
 
-CLONES static void add_scaled(float *restrict y, const float *restrict x, float scale, size_t n)
+SHN_CLONES static void add_scaled(float *restrict y, const float *restrict x, float scale, size_t n)
 {
     for (size_t i = 0; i < n; i++) y[i] += scale * x[i];
 }
@@ -46,15 +41,16 @@ static void softmax(float *s, size_t n)
     for (size_t j = 0; j < n; j++) s[j] = (float)((double)s[j] / total);
 }
 
-void shn_lm_attend(const shn_lm_head *h, size_t P, int causal, float *scores)
+void shn_lm_attend(const shn_lm_head *h, size_t first, size_t P, int causal, float *scores)
 {
     const float scale = (float)(1 / sqrt((double)h->size));
-    for (size_t i = 0; i < P; i++) {
+    for (size_t i = first; i < P; i++) {
         const size_t seen = causal ? i + 1 : P;
-        float       *out = h->out + i * h->out_stride;
-        for (size_t j = 0; j < seen; j++) scores[j] = dot(h->q + i * h->q_stride, h->k + j * h->kv_stride, h->size) * scale;
+        const float *q = h->q + h->row[i] * h->q_stride;
+        float       *out = h->out + h->row[i] * h->out_stride;
+        for (size_t j = 0; j < seen; j++) scores[j] = dot(q, h->k + h->row[j] * h->kv_stride, h->size) * scale;
         softmax(scores, seen);
         memset(out, 0, h->size * sizeof *out);
-        for (size_t j = 0; j < seen; j++) add_scaled(out, h->v + j * h->kv_stride, scores[j], h->size);
+        for (size_t j = 0; j < seen; j++) add_scaled(out, h->v + h->row[j] * h->kv_stride, scores[j], h->size);
     }
 }

@@ -2,15 +2,10 @@
 
 #include <string.h>
 
+#include "base/clones.h"
+
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC optimize("O3")              /* -O2 leaves loops of unknown length scalar */
-#endif
-
-/* One source, several instruction sets: without contraction all give the same bits. Sanitizers dislike ifuncs. */
-#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__)
-#define CLONES __attribute__((target_clones("default", "avx2", "avx512f")))
-#else
-#define CLONES
 #endif
 
 enum { TILE_ROWS = 4, TILE_COLUMNS = 16, LANES = 8 };
@@ -18,7 +13,7 @@ typedef double lanes __attribute__((vector_size(LANES * sizeof(double))));
 typedef float  narrow __attribute__((vector_size(LANES * sizeof(float))));
 
 /** A full tile, its sums kept in registers over the inner loop. Lanes are columns, so no sum is split or reordered. */
-CLONES static void tile_full(double *c, shn_factor a, const float *b, size_t inner, size_t n)
+SHN_CLONES static void tile_full(double *c, shn_factor a, const float *b, size_t inner, size_t n)
 {
     lanes low[TILE_ROWS], high[TILE_ROWS];
     for (size_t r = 0; r < TILE_ROWS; r++) {

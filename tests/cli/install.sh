@@ -8,6 +8,10 @@ if grep -q '^SHINDEN_SANITIZE:[A-Z]*=..*' "$build/CMakeCache.txt"; then
   echo "skipped: a sanitizer build is not for installing"
   exit 77
 fi
+if grep -q '^CMAKE_TOOLCHAIN_FILE:' "$build/CMakeCache.txt"; then
+  echo "skipped: a cross build is not for this machine's compiler"
+  exit 77
+fi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 fail() { echo "install: $*"; exit 1; }
@@ -25,7 +29,7 @@ find "$work/prefix" -name LICENSE | grep -q . || fail "no LICENSE"
 mv "$work/prefix" "$work/moved"
 pc=$(find "$work/moved" -name shinden.pc)
 [ -n "$pc" ] || fail "no shinden.pc"
-export PKG_CONFIG_PATH=${pc%/*}
+export PKG_CONFIG_PATH=${pc%/*}${PKG_CONFIG_PATH:+:$PKG_CONFIG_PATH}      # what shinden requires may lie in the builder's own place
 flags=$(pkg-config --cflags --libs shinden) || fail "pkg-config does not find shinden or what it requires"
 grep -qF "$PWD" <<<"$flags" && fail "pkg-config names the source tree: $flags"
 # shellcheck disable=SC2086

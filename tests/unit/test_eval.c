@@ -739,6 +739,8 @@ static void test_document(void **state)
     json_t *controls = json_object_get(doc, "controls");
     assert_near(json_number_value(json_object_get(json_object_get(json_object_get(controls, "label_frequency"), "auroc_macro"), "value")), 0.5, 0);
     assert_true(json_is_number(json_object_get(json_object_get(json_object_get(controls, "random_encoder_probe"), "auroc_macro"), "value")));
+    /* the cohort's two kinds differ in amplitude, which a ruler sees */
+    assert_true(json_number_value(json_object_get(json_object_get(json_object_get(controls, "simple_features_probe"), "auroc_macro"), "value")) > 0.9);
 
     json_t *own = evaluate(m, path, "val");                 /* the records that it was fitted on */
     assert_non_null(strstr(text_of(own, "fitted_on"), "cross-fitted"));

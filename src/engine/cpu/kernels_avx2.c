@@ -4,7 +4,7 @@
 
 #include "engine/cpu/kernels.h"
 
-#if defined(__x86_64__)
+#if SHN_X86_KERNELS
 #include <immintrin.h>
 
 #if defined(__clang__)

@@ -2,14 +2,14 @@
 
 const shn_wino *shn_wino_choose(shn_isa isa, size_t in, size_t out, size_t T)
 {
-    const shn_wino *w = NULL;
-#if defined(__x86_64__)
-    w = isa >= SHN_ISA_AVX512 ? &shn_wino_avx512 : isa == SHN_ISA_AVX2 ? &shn_wino_avx2 : NULL;
+    const shn_wino *w = &shn_wino_base;
+#if SHN_X86_KERNELS
+    if (isa >= SHN_ISA_AVX2) w = isa >= SHN_ISA_AVX512 ? &shn_wino_avx512 : &shn_wino_avx2;
 #else
     (void)isa;
 #endif
     /* below 4 positions a tile computes mostly what nobody asked for */
-    return w && in % w->columns == 0 && out % w->columns == 0 && T >= 4 ? w : NULL;
+    return in % w->columns == 0 && out % w->columns == 0 && T >= 4 ? w : NULL;
 }
 
 size_t shn_wino_block(size_t in, size_t rows)

@@ -35,8 +35,8 @@ typedef struct shn_wino {
     void (*weights_end)(const float *sums, size_t in, size_t out, float *d_weights);
 } shn_wino;
 
-extern const shn_wino shn_wino_avx2, shn_wino_avx512;
-/** The kernels for these instructions, or NULL where they do not apply (channels, too few positions, no AVX2). */
+extern const shn_wino shn_wino_base, shn_wino_avx2, shn_wino_avx512;
+/** The kernels for these instructions, or NULL where they do not apply (channels, too few positions). */
 const shn_wino *shn_wino_choose(shn_isa isa, size_t in, size_t out, size_t T);
 /** Floats of scratch that forward and weights need for any n. */
 size_t shn_wino_scratch(size_t in, size_t out);
