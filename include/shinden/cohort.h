@@ -61,6 +61,14 @@ SHN_NODISCARD shn_status shn_cohort_split_rows(const shn_cohort *c, const char *
                                                shn_error *err);
 /** 1 if any record is in the split. */
 int shn_cohort_has_split(const shn_cohort *c, const char *split);
+/**
+ * Regards the cohort as one round of a cross-validation inside some of its splits: their patients are dealt into n_folds parts, those of part `held` are then
+ * in split "val", the others in "train", and every other record in no split at all. What reads a cohort by split needs to know nothing of it.
+ * @param pool     the splits whose records take part: "train", or several as "train+val"
+ * @param n_folds  2 or more; parts differ by one patient at most;  held < n_folds;  seed deals the patients
+ * Errors  SHN_RANGE  no record in the pool, fewer patients than folds, a number out of range (the cohort is as it was);  SHN_NOMEM
+ */
+SHN_NODISCARD shn_status shn_cohort_cross_validate(shn_cohort *c, const char *pool, unsigned n_folds, unsigned held, uint64_t seed, shn_error *err);
 /** Numbers patients of rows 0..n-1 densely (unknown ones each their own): patient[i] < *n_patients. */
 SHN_NODISCARD shn_status shn_cohort_patients(const shn_cohort *c, const uint32_t *rows, size_t n, uint32_t *patient,
                                              size_t *n_patients, shn_error *err);

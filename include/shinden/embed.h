@@ -9,6 +9,7 @@
 #include "shinden/engine.h"
 #include "shinden/model.h"
 #include "shinden/progress.h"
+#include "shinden/record.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -22,6 +23,12 @@ typedef struct shn_packed {
     size_t         n_samples, n_valid;
 } shn_packed;
 shn_packed shn_cohort_packed(const shn_cohort *c, size_t record);
+
+/**
+ * A cohort's row as a canonical record in mV, its valid samples only; a missing lead is all gaps. It carries no id, patient or other meta.
+ * @param[out] out  owned by the caller. Errors SHN_NOMEM, SHN_RANGE
+ */
+SHN_NODISCARD shn_status shn_cohort_record(const shn_cohort *c, size_t record, shn_record **out, shn_error *err);
 
 /**
  * Fills x [window][12] (channels last) from a packed row beginning at sample `start`; gaps and what lies past n_valid are 0
@@ -51,6 +58,16 @@ SHN_NODISCARD shn_status shn_model_engine(const shn_model *m, size_t batch_max, 
  */
 SHN_NODISCARD shn_status shn_readout_scores(const shn_model *m, shn_readout readout, const float *z, size_t n,
                                             float *scores, shn_error *err);
+/**
+ * The same for any phrase, in or out of the model's findings, by read-out `class` (its own place in the space; without a finding's bias) or
+ * `sentences` (that of the report sentences like it).
+ * @param[in]  text, vector  the phrase (for messages) and its vector [D] as the model's text provider gives it (shinden/phrase.h)
+ * @param[out] scores        [n]
+ */
+SHN_NODISCARD shn_status shn_readout_phrase_scores(const shn_model *m, shn_readout readout, const char *text, const float *vector, const float *z,
+                                                   size_t n, float *scores, shn_error *err);
+/** Weights of the bank's sentences in the read-out `sentences` of a phrase, weight [n_sentences], sum 1. SHN_MISMATCH: no sentences. */
+SHN_NODISCARD shn_status shn_readout_phrase_weights(const shn_model *m, const float *vector, double *weight, shn_error *err);
 
 #ifdef __cplusplus
 }

@@ -30,6 +30,10 @@ typedef struct shn_eval_options {
     uint64_t    permute_labels;     /**< 0; else the seed of a shuffle of the split's labels between patients: a control that must find chance */
     int         controls;           /**< 1: label frequency, random encoder + linear probe */
     unsigned    n_threads;          /**< 0: one per core */
+    const char *findings;           /**< NULL: all; else a list of ids and tasks, commas between ("@rhythm", docs/metrics.md): the others are neither candidates nor truth */
+    int         subgroups;          /**< 0; 1: every metric by age band, sex and source */
+    int         supersets;          /**< 0; 1: supersets of the findings by their own text and by the best finding below */
+    const char *vectors;            /**< NULL: the compiled-in vectors; where the texts of supersets are looked up (shn_vectors_open) */
     const shn_cohort *home;         /**< NULL; else the cohort the model was trained on: `c` is another institution, compared at shared parents (docs/metrics.md) */
     shn_watcher watcher;
 } shn_eval_options;
@@ -41,6 +45,8 @@ SHN_NODISCARD shn_status shn_eval(const shn_model *m, shn_engine *eng, const shn
 /** Text table, CSV (one row per finding) or HTML page of an eval document; owned by the caller. */
 SHN_NODISCARD shn_status shn_eval_text(const char *json, char **text, shn_error *err);
 SHN_NODISCARD shn_status shn_eval_csv(const char *json, char **csv, shn_error *err);
+/** CSV of a document made with subgroups, one row per group and metric: by,group,n_records,n_patients,small,metric,value,low,high,n_undefined. SHN_FORMAT without any. */
+SHN_NODISCARD shn_status shn_eval_subgroups_csv(const char *json, char **csv, shn_error *err);
 
 #ifdef __cplusplus
 }

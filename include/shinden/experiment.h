@@ -17,6 +17,7 @@ extern "C" {
 typedef struct shn_experiment_options {
     const char *data;           /**< folder that "${data}" stands for in the config; NULL: none */
     unsigned    n_workers;      /**< runs at a time, one thread each; 0: one per core */
+    const char *results_path;   /**< NULL; else a file that gets a copy of report/results.md, such as docs/results.md */
     int         plan_only;      /**< 1: makes the cohorts and counts the runs, trains nothing */
     shn_watcher watcher;
 } shn_experiment_options;
@@ -26,7 +27,7 @@ typedef struct shn_experiment_summary { size_t n_systems, n_runs, n_finished, n_
 
 /**
  * Runs what is not finished and writes the report. FOLDER gets cohorts/, runs/ (a folder for each training, named by its settings' digest) and
- * report/: results.json, results.md, report.html, tables/NAME.csv and NAME.tex, claims.csv. Killed and started again it goes on; the same seeds give
+ * report/: results.json, results.md, report.html, tables/NAME.csv, NAME.tex and NAME-findings.csv, claims.csv, figures/ and cases/ (SVG). Killed and started again it goes on; the same seeds give
  * the same tables.
  * Errors  SHN_FORMAT  the config, with line and column;  those of import, training and evaluation, with the run's name;  SHN_CANCELLED
  */

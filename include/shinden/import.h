@@ -5,6 +5,7 @@
 #ifndef SHINDEN_IMPORT_H
 #define SHINDEN_IMPORT_H
 
+#include "shinden/findings.h"
 #include "shinden/progress.h"
 #include "shinden/signal.h"
 
@@ -28,6 +29,8 @@ typedef struct shn_import_options {
     int      allow_patient_overlap; /**< 0: a patient in two splits is an error */
     const char *registry_path;  /**< NULL: the built-in registry */
     const char *command;        /**< stored as an attribute */
+    const char *const *beside;  /**< [n_beside] sources that take part in the same study outside this cohort: a mapping's `leave_out` counts them as here */
+    size_t   n_beside;
     int      simulated;         /**< 1: marks the cohort as simulated, loudly, for reports */
     shn_watcher watcher;
 } shn_import_options;
@@ -60,6 +63,22 @@ void shn_import_summary_free(shn_import_summary *summary);
  */
 SHN_NODISCARD shn_status shn_import(const shn_collection *collections, size_t n, const char *out_path,
                                     const shn_import_options *options, shn_import_summary *summary, shn_error *err);
+/** How often a source names a label, and the finding that it stands for; finding "": the registry does not know it. */
+typedef struct shn_label_count { const char *source, *label, *finding; size_t n; } shn_label_count;
+typedef struct shn_label_survey {
+    size_t           n_records, n_labels;   /**< records read; occurrences of labels */
+    shn_label_count *items;                 /**< [n] by source, then label; strings belong to the survey, ids to the registry */
+    size_t           n;
+    void            *storage;
+} shn_label_survey;
+/**
+ * The labels of a collection, counted as an import would read them, without reading signals or writing anything.
+ * @param registry  borrowed
+ * @param[out] out  release with shn_label_survey_free in any case
+ * Errors  as shn_import's for tables and mappings; SHN_NOMEM
+ */
+SHN_NODISCARD shn_status shn_import_labels(const shn_collection *collection, const shn_registry *registry, shn_label_survey *out, shn_error *err);
+void shn_label_survey_free(shn_label_survey *survey);
 /** Borrowed names of the presets, NULL-terminated. */
 const char *const *shn_import_presets(void);
 

@@ -87,6 +87,21 @@ SHN_NODISCARD shn_status shn_pair_loss(shn_loss_work *work, const shn_pair_optio
                                        const float *e, const float *u, double log_scale, double bias, double *loss, float *d_e,
                                        float *d_u, double *d_log_scale, double *d_bias, shn_error *err);
 
+#define SHN_NO_GROUP UINT32_MAX         /**< in place of a group: the record takes no part */
+/**
+ * A softmax loss over groups: the records of a batch that share a group (said the same sentence) are each other's positives. With
+ * groups all different it is clip: what two crops of each record are to each other in pre-training.
+ *
+ *   l_ij = t e_i.u_j;  loss = (mean of CE over rows + mean of CE over columns) / 2, the target of row i uniform over the
+ *   records of its group; records of SHN_NO_GROUP have no row, no column and no share in a softmax
+ *
+ * @param[in]  group [B], e, u [B][E]  unit rows (not read where there is no group); log_scale as in shn_pair_loss
+ * @param[out] d_e, d_u [B][E]  gradients, overwritten (zero rows without a group);  loss in nats, 0 when no record has a group
+ * Errors  SHN_RANGE  B is 0 or above B_max
+ */
+SHN_NODISCARD shn_status shn_group_loss(shn_loss_work *work, const uint32_t *group, size_t B, const float *e, const float *u,
+                                        double log_scale, double *loss, float *d_e, float *d_u, double *d_log_scale, shn_error *err);
+
 /**
  * Class columns, and bce, whose head is the same sum: BCE of every record against every finding it is known to have or not.
  *

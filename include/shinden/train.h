@@ -39,6 +39,7 @@ typedef struct shn_train_config {
     double   label_weight_power;    /**< a: labels weigh prevalence^-a inside J; 0 */
     double   class_columns;         /**< weight of class columns added to the loss; 0 */
     int      ecg_norm_raw;          /**< class columns: 1 z.c_k, 0 t e.c_k */
+    double   sentences;             /**< weight of the report sentences' term added to any loss; 0 */
     size_t   chunk;                 /**< rows of the pair matrix held at a time; 256; changes no bit */
     /* text */
     char     text[SHN_TRAIN_VALUE_MAX]; /**< "e5-small" (compiled in), "hash", or a file: where the vectors come from; "none" for bce */
@@ -46,6 +47,7 @@ typedef struct shn_train_config {
     char     language[8];           /**< "en" "ja" */
     char     record_text[16];       /**< "mean" or "joined" */
     int      centre;                /**< 1 */
+    char     sentence_text[SHN_TRAIN_VALUE_MAX];    /**< vectors of the reports' sentences; "": those of `text` */
     /* augmentation */
     double   gain, noise, wander, lead_dropout; /**< sd of log gain 0.1; sd in units of the input's sd 0.05; wander mV 0; probability per lead 0.1 */
     /* run */
@@ -59,6 +61,8 @@ typedef struct shn_train_config {
     int      resume;                /**< go on from run_folder's checkpoint; from the start where there is none yet */
     uint64_t permute_labels;        /**< 0; else the seed of a shuffle of labels between patients (a control) */
     char     leave_out[SHN_TRAIN_VALUE_MAX]; /**< finding ids, comma between: their labels are unknown to training, their texts take no part in the centring; "" */
+    uint32_t coded;                 /**< 0; else how many training records keep their labels, drawn by patient and seed: what is cheap to have is reports */
+    char     init[SHN_TRAIN_VALUE_MAX]; /**< ""; else a run of pre-training, its encoder file or a model: where the encoder's weights start */
     uint64_t permute_texts;         /**< 0; else the seed of a shuffle of the text vectors between findings (a control) */
     char     stop_after[32];        /**< tests only: "" or "step:N", ends as if cancelled */
 } shn_train_config;
@@ -87,14 +91,14 @@ SHN_NODISCARD shn_status shn_train_config_yaml(const shn_train_config *config, i
 /** The best recipe known for the loss, scaled to the record's length and rate (may be 0 when not known yet). */
 void shn_train_defaults(shn_loss loss, size_t n_samples, double fs_hz, shn_train_config *config);
 
-/** Opens what config->text and text_form name. NULL for bce. Errors as shn_vectors_open. */
+/** Opens what config->text and text_form name. NULL for bce without sentences. Errors as shn_vectors_open. */
 SHN_NODISCARD shn_status shn_train_vectors(const shn_train_config *config, shn_vectors **out, shn_error *err);
 
 /**
  * Trains and writes run_folder: config.yaml (resolved), log.jsonl, TensorBoard events, checkpoints/. The model comes back unfitted
  * (shn_model_fit) and unwritten.
- * @param vectors  NULL for bce
- * Errors  SHN_MISMATCH  a checkpoint of another configuration, a text without vector; patient overlap;  SHN_RANGE a bad setting (named);
+ * @param vectors  NULL for bce without sentences. What config->sentence_text and init name is opened here
+ * Errors  SHN_MISMATCH  a checkpoint of another configuration, a text without vector; patient overlap; an encoder to start from of another shape;  SHN_RANGE a bad setting (named);
  *         SHN_CANCELLED  the watcher said stop: resume goes on from the last step's checkpoint
  */
 SHN_NODISCARD shn_status shn_train(const shn_cohort *c, const shn_vectors *vectors, const shn_train_config *config,

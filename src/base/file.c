@@ -2,10 +2,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -77,6 +79,9 @@ shn_status shn_file_map(const char *path, shn_mapping *out, shn_error *err)
         if (p == MAP_FAILED) {
             const int code = errno;
             close(fd);
+            if (code == ENOMEM)
+                return shn_fail(err, SHN_NOMEM, SHN_REASON_NO_MEMORY, "file.map", "%s: %zu bytes do not fit the address space; raise its limit (ulimit -v)",
+                                path, size);
             return shn_fail_errno(err, code, "file.map", path);
         }
         out->bytes = p;
@@ -104,15 +109,20 @@ shn_status shn_writer_open(shn_writer *w, const char *path, shn_error *err)
     return SHN_OK;
 }
 
-/** A rename is durable only once the folder that holds the name is synced. */
-static void sync_folder_of(const char *path)
+static void folder_of(const char *path, char folder[SHN_PATH_MAX])
 {
-    char folder[SHN_PATH_MAX];
-    snprintf(folder, sizeof folder, "%s", path);
+    snprintf(folder, SHN_PATH_MAX, "%s", path);
     char *slash = strrchr(folder, '/');
     if (!slash) strcpy(folder, ".");
     else if (slash == folder) folder[1] = '\0';
     else *slash = '\0';
+}
+
+/** A rename is durable only once the folder that holds the name is synced. */
+static void sync_folder_of(const char *path)
+{
+    char folder[SHN_PATH_MAX];
+    folder_of(path, folder);
     const int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) return;
     (void)fsync(fd);                    /* some file systems refuse; the rename itself has happened */
@@ -181,6 +191,18 @@ shn_status shn_dir_make(const char *path, shn_error *err)
     }
     if (!shn_path_is_dir(path)) return shn_fail_errno(err, ENOTDIR, "file.mkdir", path);
     return SHN_OK;
+}
+
+shn_status shn_file_room(const char *path, size_t n_bytes, shn_error *err)
+{
+    char           folder[SHN_PATH_MAX];
+    struct statvfs info;
+    folder_of(path, folder);
+    if (statvfs(folder, &info) != 0) return shn_fail_errno(err, errno, "file.room", folder);
+    const uint64_t left = (uint64_t)info.f_bavail * info.f_frsize;
+    if (info.f_blocks == 0 || n_bytes <= left) return SHN_OK;           /* some file systems count nothing */
+    return shn_fail(err, SHN_IO, SHN_REASON_DISK_FULL, "file.room", "%s: needs %zu bytes, %" PRIu64 " are free; free some or write elsewhere", folder, n_bytes,
+                    left);
 }
 
 int shn_path_is_dir(const char *path)

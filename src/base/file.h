@@ -39,6 +39,8 @@ void shn_writer_abort(shn_writer *w);
 SHN_NODISCARD shn_status shn_file_write(const char *path, const void *bytes, size_t n_bytes, shn_error *err);
 /** Makes a folder and its parents; an existing one is fine. */
 SHN_NODISCARD shn_status shn_dir_make(const char *path, shn_error *err);
+/** Checks that the folder of path has room for n_bytes more; one that cannot tell has. SHN_IO (disk_full), with both numbers. */
+SHN_NODISCARD shn_status shn_file_room(const char *path, size_t n_bytes, shn_error *err);
 int shn_path_is_dir(const char *path);
 int shn_path_exists(const char *path);
 /** Joins folder and name into out (size SHN_PATH_MAX); an absolute name stands alone. SHN_RANGE if too long. */

@@ -28,7 +28,7 @@ static shn_status time_items(bench_run *run, const shn_loader_source *source, co
     if (!x) return shn_fail_nomem(err, "bench");
     for (int r = 0; r < ROUNDS && st == SHN_OK; r++) {
         const double start = bench_thread_now();
-        for (size_t i = 0; i < RECORDS; i++) shn_loader_item(source, o, (uint64_t)r, i, x);
+        for (size_t i = 0; i < RECORDS; i++) shn_loader_item(source, o, (uint64_t)r, i, 0, x);
         times[r] = bench_thread_now() - start;
         st = bench_tell(run, name, err);
     }

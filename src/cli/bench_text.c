@@ -210,7 +210,7 @@ static shn_status encode_row(bench_run *run, const char *folder, const text_list
         if (st == SHN_OK) st = bench_tell(run, row.name, err);
     }
     if (st != SHN_OK) return st;
-    row.value = (double)report.n_tokens / bench_median(times, ROUNDS, &row.spread);
+    row.value = (double)report.n_rows / bench_median(times, ROUNDS, &row.spread);     /* tokens through the layers: a shared beginning counts once */
     const double flops = 2.0 * LAYERS * D * (2.0 * HEADS * HEAD + 2.0 * KV_HEADS * HEAD + 3.0 * F);     /* products; attention itself is left out */
     row.peak_fraction = flops * row.value / 1e9 / (bf16 ? run->peak_bf16[all] : run->peak_f32[all]);
     return bench_add(run, &row, err);

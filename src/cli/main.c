@@ -15,6 +15,7 @@
     X(labels, "list, search and check findings; map a source's labels to them") \
     X(text, "tokens, encode: texts as a language model sees them")              \
     X(simulate, "12-lead ECGs with known truth, for cohorts without data")      \
+    X(pretrain, "learn an encoder from ECGs alone, for train --init")           \
     X(train, "learn a model from a cohort")                                     \
     X(eval, "score a model on a cohort's split, with intervals and controls")   \
     X(experiment, "a grid of trainings from one config, and verdicts on claims") \

@@ -57,6 +57,17 @@ static void begin_text(const predict_output *o)
     else printf("NOT FITTED: probabilities are uncalibrated and every threshold is 0.5\n");
 }
 
+/** Raw scores: what a probability of the phrase would be was fitted on nothing. */
+static void text_phrase(const shn_model *m, const predict_outcome *r)
+{
+    if (!r->phrase) return;
+    printf("  '%s': score", r->phrase->text);
+    for (int i = 0; i < SHN_PHRASE_READOUTS; i++)
+        if (shn_phrase_applies(m, (shn_phrase_readout)i))
+            printf(" %s %.3f", shn_phrase_readout_name((shn_phrase_readout)i), (double)r->phrase_score[i]);
+    puts(" (not calibrated; shinden eval --text shows how a cohort's records score)");
+}
+
 static void text_record(const predict_output *o, const predict_outcome *r)
 {
     const shn_model *m = o->model;
@@ -79,6 +90,7 @@ static void text_record(const predict_output *o, const predict_outcome *r)
                100 * (double)p->threshold,
                o->language == PREDICT_JA ? (p->positive ? "陽性" : "陰性") : p->positive ? "yes" : "no");
     }
+    text_phrase(m, r);
     if (r->plot) printf("  drawn: %s\n", r->plot);
 }
 
@@ -115,6 +127,18 @@ static json_t *findings_json(const predict_output *o, const shn_prediction *find
     return list;
 }
 
+static json_t *phrase_json(const shn_model *m, const predict_outcome *r)
+{
+    json_t *o = json_object(), *scores = json_object();
+    for (int i = 0; i < SHN_PHRASE_READOUTS; i++)
+        if (shn_phrase_applies(m, (shn_phrase_readout)i))
+            json_object_set_new(scores, shn_phrase_readout_name((shn_phrase_readout)i), cli_json_float(r->phrase_score[i]));
+    json_object_set_new(o, "text", cli_json_text(r->phrase->text));
+    json_object_set_new(o, "text_model", cli_json_text(r->phrase->provider));
+    json_object_set_new(o, "scores", scores);
+    return o;
+}
+
 static int json_record(const predict_output *o, const predict_outcome *r)
 {
     json_t *doc = json_object();
@@ -126,6 +150,7 @@ static int json_record(const predict_output *o, const predict_outcome *r)
         json_object_set_new(doc, "fitted", json_boolean(fit_of(o)->fitted));
         json_object_set_new(doc, "warnings", warnings_json(r->canonical));
         json_object_set_new(doc, "findings", findings_json(o, r->findings));
+        if (r->phrase) json_object_set_new(doc, "phrase", phrase_json(o->model, r));
         if (r->plot) json_object_set_new(doc, "plot", cli_json_text(r->plot));
     } else {
         json_object_set_new(doc, "error", cli_json_text(r->error->text));

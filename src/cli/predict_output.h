@@ -2,6 +2,7 @@
 #ifndef SHN_CLI_PREDICT_OUTPUT_H
 #define SHN_CLI_PREDICT_OUTPUT_H
 
+#include "shinden/phrase.h"
 #include "shinden/predict.h"
 
 typedef enum predict_form { PREDICT_TEXT, PREDICT_JSON, PREDICT_CSV } predict_form;
@@ -22,6 +23,8 @@ typedef struct predict_outcome {
     const char           *path;
     const shn_prediction *findings;     /**< [K], likeliest first; NULL: error */
     const shn_record     *canonical;
+    const shn_phrase     *phrase;       /**< NULL: none was asked for */
+    const float          *phrase_score; /**< [SHN_PHRASE_READOUTS]; of those that apply to the model */
     const char           *plot;         /**< path of the picture, NULL: none */
     const shn_error      *error;
 } predict_outcome;

@@ -13,7 +13,7 @@ static const char VERB[] = "text encode";
 
 typedef struct arguments {
     const char *labels, *lines, *cohort, *out;
-    int         reports, json, only;        /* only: a shn_coding, -1 all findings */
+    int         reports, sentences, json, only;        /* only: a shn_coding, -1 all findings */
     text_choice choice;                     /* forms 0: all of the findings, joined record texts by name */
     shn_encode_config config;
 } arguments;
@@ -29,11 +29,13 @@ static const char help_text[] =
     "  --lines FILE       one text a line, UTF-8\n"
     "  --cohort COHORT    its findings as above and every distinct record text (findings joined) in both languages\n"
     "  --reports          with --cohort: every distinct report too\n"
+    "  --sentences        with --cohort: every distinct sentence of its reports too, for 'train --sentences'\n"
     "  --pooling NAME     last, mean, mean-label (the text's own tokens), cls; default: decoders mean-label, Qwen3-Embedding last,\n"
     "                     encoders mean\n"
     "  --prompt STRING    put before every text; default: decoders 'ECG finding: ' (before kana or kanji '心電図所見：'), e5 models\n"
     "                     'passage: ', others none\n"
     "  --center           subtract the mean of all vectors; default for decoders, but not for Qwen3-Embedding; --no-center: do not\n"
+    "  --provider NAME    who runs the layers: own (default), or llama: libllama, GGUF files only, where the program was built with it\n"
     "  --precision NAME   f32, bf16, or auto (default): bf16 where the CPU has AMX, else f32\n"
     "  --threads N        default: one per core; no bit depends on it\n"
     "  --memory MB        for states and work space beside the mapped weights (default 384); more texts go in chunks\n"
@@ -57,6 +59,7 @@ static shn_status gather(const arguments *a, text_list *list, shn_error *err)
     if (st == SHN_OK && a->lines) st = text_list_lines(list, a->lines, err);
     if (st == SHN_OK && a->cohort) st = shn_cohort_open(a->cohort, &cohort, err);
     if (st == SHN_OK && a->cohort) st = text_list_cohort(list, cohort, reg, choice, joined, a->reports, err);
+    if (st == SHN_OK && a->sentences) st = text_list_sentences(list, cohort, err);
     if (st == SHN_OK) st = text_list_unique(list, err);
     shn_cohort_close(cohort);
     shn_registry_free(own);
@@ -66,15 +69,16 @@ static shn_status gather(const arguments *a, text_list *list, shn_error *err)
 static int print_report(const arguments *a, const shn_encode_report *r)
 {
     if (!a->json) {
-        printf("%zu texts, %zu tokens, width %zu: %s\n  model %s\n  prompt '%s', pooling %s, centring %s, %s\n"
-               "  layer passes %zu, resumed %zu; %zu chunk%s, %.0f MB beside the weights\n",
-               r->n_texts, r->n_tokens, r->width, a->out, r->model, r->prompt, shn_pooling_name(r->pooling), r->centre ? "mean" : "none",
-               r->precision, r->layers_done, r->layers_resumed, r->n_chunks, r->n_chunks == 1 ? "" : "s", (double)r->own_bytes / 1e6);
+        printf("%zu texts, %zu tokens (%zu to compute), width %zu: %s\n  model %s\n  prompt '%s', pooling %s, centring %s, %s\n"
+               "  layer passes %zu, resumed %zu; %zu chunk%s, %.0f MB beside %s\n",
+               r->n_texts, r->n_tokens, r->n_rows, r->width, a->out, r->model, r->prompt, shn_pooling_name(r->pooling), r->centre ? "mean" : "none",
+               r->precision, r->layers_done, r->layers_resumed, r->n_chunks, r->n_chunks == 1 ? "" : "s", (double)r->own_bytes / 1e6,
+               strcmp(r->provider, "own") == 0 ? "the weights" : "libllama's");
         return CLI_DONE;
     }
-    json_t *o = json_pack("{s:i s:b s:s s:s s:s s:s s:b s:s s:I s:I s:I s:I s:I s:I s:I}", "schema_version", 1, "research_use_only", 1, "out", a->out,
-                          "model", r->model, "prompt", r->prompt, "pooling", shn_pooling_name(r->pooling), "centred", r->centre, "precision",
-                          r->precision, "texts", (json_int_t)r->n_texts, "tokens", (json_int_t)r->n_tokens, "width", (json_int_t)r->width,
+    json_t *o = json_pack("{s:i s:b s:s s:s s:s s:s s:b s:s s:s s:I s:I s:I s:I s:I s:I s:I s:I}", "schema_version", 1, "research_use_only", 1, "out", a->out,
+                          "model", r->model, "prompt", r->prompt, "pooling", shn_pooling_name(r->pooling), "centred", r->centre, "provider",
+                          r->provider, "precision", r->precision, "texts", (json_int_t)r->n_texts, "tokens", (json_int_t)r->n_tokens, "tokens_computed", (json_int_t)r->n_rows, "width", (json_int_t)r->width,
                           "chunks", (json_int_t)r->n_chunks, "layer_passes", (json_int_t)r->layers_done, "layer_passes_resumed",
                           (json_int_t)r->layers_resumed, "own_bytes", (json_int_t)r->own_bytes);
     char *text = o ? json_dumps(o, JSON_INDENT(2)) : NULL;
@@ -113,6 +117,7 @@ static int take(arguments *a, int option, const char *value)
     case 'f': a->lines = value; return 1;
     case 'c': a->cohort = value; return 1;
     case 'r': a->reports = 1; return 1;
+    case 's': a->sentences = 1; return 1;
     case 'O':
         a->only = shn_coding_from_name(value);
         if (a->only >= 0) return 1;
@@ -135,6 +140,11 @@ static int take(arguments *a, int option, const char *value)
     case 'C': a->config.centre = 1; return 1;
     case 'N': a->config.centre = 0; return 1;
     case 'x': a->config.precision = value; return 1;
+    case 'V':
+        a->config.provider = value;
+        if (strcmp(value, "own") == 0 || strcmp(value, "llama") == 0) return 1;
+        cli_usage(VERB, "--provider '%.40s', must be own or llama", value);
+        return 0;
     case 'T':
         if (!cli_count(VERB, "--threads", value, 1, 256, &n)) return 0;
         a->config.n_threads = (unsigned)n;
@@ -160,9 +170,10 @@ static int parse(int argc, char **argv, arguments *a)
         { "model", required_argument, NULL, 'm' },   { "labels", required_argument, NULL, 'l' },    { "lines", required_argument, NULL, 'f' },
         { "only", required_argument, NULL, 'O' },    { "cohort", required_argument, NULL, 'c' },
         { "forms", required_argument, NULL, 'F' },  { "language", required_argument, NULL, 'L' },
-        { "reports", no_argument, NULL, 'r' },         { "pooling", required_argument, NULL, 'p' },
+        { "reports", no_argument, NULL, 'r' },       { "sentences", no_argument, NULL, 's' },
+        { "pooling", required_argument, NULL, 'p' },
         { "prompt", required_argument, NULL, 'P' },  { "center", no_argument, NULL, 'C' },          { "no-center", no_argument, NULL, 'N' },
-        { "precision", required_argument, NULL, 'x' }, { "threads", required_argument, NULL, 'T' }, { "memory", required_argument, NULL, 'M' },
+        { "provider", required_argument, NULL, 'V' }, { "precision", required_argument, NULL, 'x' }, { "threads", required_argument, NULL, 'T' }, { "memory", required_argument, NULL, 'M' },
         { "checkpoint-seconds", required_argument, NULL, 'k' }, { "json", no_argument, NULL, 'j' },          { "out", required_argument, NULL, 'o' },       { "help", no_argument, NULL, 'h' },
         { NULL, 0, NULL, 0 },
     };
@@ -177,7 +188,7 @@ static int parse(int argc, char **argv, arguments *a)
     if (!a->labels + !a->lines + !a->cohort != 2) return cli_usage(VERB, "needs one of --labels, --lines and --cohort");
     if (a->only >= 0 && !a->labels) return cli_usage(VERB, "--only goes with --labels");
     if ((a->choice.forms || a->choice.languages != TEXT_LANGUAGES_ALL) && a->lines) return cli_usage(VERB, "--forms and --language go with --labels or --cohort");
-    if (a->reports && !a->cohort) return cli_usage(VERB, "--reports goes with --cohort");
+    if ((a->reports || a->sentences) && !a->cohort) return cli_usage(VERB, "--reports and --sentences go with --cohort");
     if (!a->out) return cli_usage(VERB, "needs -o VECTORS.safetensors");
     return -1;
 }

@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/fail.h"
 #include "base/file.h"
+#include "shinden/sentences.h"
 #include "shinden/text.h"
 
 static const char where[] = "text.encode";
@@ -171,5 +172,22 @@ shn_status text_list_cohort(text_list *list, const shn_cohort *c, const shn_regi
         for (int japanese = 0; st == SHN_OK && japanese < 2; japanese++)
             if ((joined.forms >> form & 1) && (joined.languages >> japanese & 1)) st = add_joined(list, c, reg, (shn_text_form)form, japanese, err);
     for (size_t r = 0; reports && st == SHN_OK && r < shn_cohort_size(c); r++) st = text_list_add(list, shn_cohort_report(c, r), err);
+    return st;
+}
+
+shn_status text_list_sentences(text_list *list, const shn_cohort *c, shn_error *err)
+{
+    shn_status st = SHN_OK;
+    for (size_t r = 0, next = list->n + 4096; st == SHN_OK && r < shn_cohort_size(c); r++) {
+        shn_sentences s;
+        st = shn_sentences_split(shn_cohort_report(c, r), &s, err);
+        if (st != SHN_OK) shn_error_prefix(err, "record '%.60s'", shn_cohort_id(c, r));
+        for (size_t i = 0; st == SHN_OK && i < s.n; i++) st = text_list_add(list, s.text[i], err);
+        shn_sentences_free(&s);
+        if (st == SHN_OK && list->n >= next) {          /* reports repeat themselves */
+            st = text_list_unique(list, err);
+            next = 2 * list->n + 4096;
+        }
+    }
     return st;
 }

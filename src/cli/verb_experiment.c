@@ -12,10 +12,11 @@ static void help(void)
 {
     puts("usage: shinden experiment CONFIG.yaml -o FOLDER [options]\n\n"
          "  Makes the cohorts, trains every system with every seed (one thread a run, as many runs as cores), judges them on the splits that the config\n"
-         "  names, and writes FOLDER/report: report.html, results.md, results.json, tables as CSV and LaTeX, and for each claim its verdict: supported,\n"
-         "  not supported, or undecided on this data. Stopped at any moment, the same command goes on; finished runs are not repeated.\n\n"
+         "  names, and writes FOLDER/report: report.html, results.md, results.json, tables as CSV and LaTeX, figures and example cases as SVG, and for each\n"
+         "  claim its verdict: supported, not supported, or undecided on this data. Stopped at any moment, the same command goes on; finished runs are not repeated.\n\n"
          "  --data DIR               folder that ${data} stands for in the config (or $SHINDEN_DATA)\n"
          "  --workers N              runs at a time (one per core)\n"
+         "  --results FILE           a copy of report/results.md, such as docs/results.md\n"
          "  --plan                   makes the cohorts, says how many runs there are and how many are finished, trains nothing\n"
          "  --json                   the summary for programs\n\n"
          "example: shinden experiment configs/losses.yaml --data ../shared/data -o losses");
@@ -36,7 +37,7 @@ cli_verb verb_experiment;
 int verb_experiment(int argc, char **argv)
 {
     static const struct option longs[] = {
-        { "data", required_argument, NULL, 'd' }, { "workers", required_argument, NULL, 'w' }, { "plan", no_argument, NULL, 'p' },
+        { "data", required_argument, NULL, 'd' }, { "workers", required_argument, NULL, 'w' }, { "results", required_argument, NULL, 'r' }, { "plan", no_argument, NULL, 'p' },
         { "json", no_argument, NULL, 'j' },       { "out", required_argument, NULL, 'o' },     { "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 },
     };
     shn_experiment_options options;
@@ -56,6 +57,7 @@ int verb_experiment(int argc, char **argv)
             if (!cli_count("experiment", "--workers", optarg, 1, 256, &workers)) return CLI_USAGE;
             options.n_workers = (unsigned)workers;
             break;
+        case 'r': options.results_path = optarg; break;
         case 'p': options.plan_only = 1; break;
         case 'j': json = 1; break;
         case 'o': out = optarg; break;

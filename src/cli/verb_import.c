@@ -18,7 +18,7 @@ static const char help[] =
     "again with the same arguments, it goes on and ends with the same data. COHORT.h5.manifest.csv has a line for every\n"
     "record with what became of it and why.\n\n"
     "  DIR                   ECG files of any format, mixed or not, without a table: labels only where the files carry codes\n"
-    "  --preset NAME DIR     a known layout: ptbxl cinc2021 ludb brugada code15 ptbxl-original challenge files\n"
+    "  --preset NAME DIR     a known layout: ptbxl cinc2021 ludb brugada code15 mitdb ptbxl-original challenge files\n"
     "  --map FILE.yaml [DIR] a layout of your own (docs/mapping.md); DIR is the mapping's folder unless given\n"
     "  -o COHORT.h5          where to\n"
     "  --fs HZ               resample all records to this rate; without it all must have the same\n"

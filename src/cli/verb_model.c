@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/fail.h"
 #include "cli/cli.h"
 #include "cli/json_text.h"
@@ -91,6 +92,47 @@ static json_t *text_json(const shn_model *m)
     json_object_set_new(o, "width", json_integer((json_int_t)m->D));
     json_object_set_new(o, "logit_scale", m->has_pair_loss ? real_or_null(m->logit_scale) : json_null());
     json_object_set_new(o, "logit_bias", m->has_pair_loss ? real_or_null(m->logit_bias) : json_null());
+    json_t *p = json_object();
+    json_object_set_new(p, "model", cli_json_text(m->provider.model));
+    json_object_set_new(p, "model_hash", cli_json_text(m->provider.model_hash));
+    json_object_set_new(p, "prompt", cli_json_text(m->provider.prompt));
+    json_object_set_new(p, "pooling", cli_json_text(m->provider.pooling));
+    json_object_set_new(o, "provider", p);
+    return o;
+}
+
+typedef struct counted { uint32_t n_records, sentence; } counted;
+
+static int by_count(const void *a, const void *b)
+{
+    const counted *x = a, *y = b;
+    if (x->n_records != y->n_records) return x->n_records < y->n_records ? 1 : -1;
+    return x->sentence < y->sentence ? -1 : x->sentence > y->sentence;
+}
+
+/** Sentences by how often they occur, most first. Owned; NULL when out of memory. */
+static counted *commonest(const shn_model *m)
+{
+    counted *list = shn_alloc(m->n_sentences, sizeof *list);
+    for (size_t i = 0; list && i < m->n_sentences; i++) list[i] = (counted){ m->sentence_count[i], (uint32_t)i };
+    if (list) qsort(list, m->n_sentences, sizeof *list, by_count);
+    return list;
+}
+
+static json_t *sentences_json(const shn_model *m)
+{
+    if (m->n_sentences == 0) return json_null();
+    counted *order = commonest(m);
+    json_t  *o = json_object(), *list = json_array();
+    for (size_t i = 0; order && i < m->n_sentences; i++) {
+        json_t *one = json_object();
+        json_object_set_new(one, "text", cli_json_text(m->sentence_text[order[i].sentence]));
+        json_object_set_new(one, "n_records", json_integer(order[i].n_records));
+        json_array_append_new(list, one);
+    }
+    json_object_set_new(o, "logit_scale", real_or_null(m->sentence_scale));
+    json_object_set_new(o, "bank", list);
+    free(order);
     return o;
 }
 
@@ -104,6 +146,7 @@ static json_t *document(const shn_model *m, const char *path)
     json_object_set_new(doc, "encoder", encoder_json(m));
     json_object_set_new(doc, "input", input_json(&m->input));
     json_object_set_new(doc, "text", text_json(m));
+    json_object_set_new(doc, "sentences", sentences_json(m));
     json_object_set_new(doc, "readouts", readouts_json(m));
     json_object_set_new(doc, "readout_default", json_string(shn_readout_name(m->readout_default)));
     json_object_set_new(doc, "fitted_on", cli_json_text(m->fitted_on));
@@ -113,6 +156,17 @@ static json_t *document(const shn_model *m, const char *path)
     json_t *manifest = m->manifest ? json_loads(m->manifest, 0, NULL) : NULL;
     json_object_set_new(doc, "manifest", manifest ? manifest : json_object());
     return doc;
+}
+
+static void print_sentences(const shn_model *m)
+{
+    if (m->n_sentences == 0) return;
+    counted *order = commonest(m);
+    printf("sentences    t = %.4g, %zu of the training reports", m->sentence_scale, m->n_sentences);
+    for (size_t i = 0, shown = 0; order && i < m->n_sentences && shown < 5; i++)
+        if (*m->sentence_text[order[i].sentence]) printf("%s'%s' (%u)", shown++ ? ", " : "; ", m->sentence_text[order[i].sentence], order[i].n_records);
+    putchar('\n');
+    free(order);
 }
 
 static void print_text(const shn_model *m, const char *path)
@@ -131,6 +185,7 @@ static void print_text(const shn_model *m, const char *path)
     if (m->D) printf("texts        %s, width %zu, %s; a record's text: %s\n", m->text_form ? m->text_form : "", m->D,
                      m->text_source ? m->text_source : "", m->record_text ? m->record_text : "");
     if (m->has_pair_loss) printf("pair loss    t = %.4g, b = %.4g, %zu distinct finding sets in training\n", m->logit_scale, m->logit_bias, m->n_sets);
+    print_sentences(m);
     printf("read-outs   ");
     for (int r = 0; r < SHN_READOUT_COUNT; r++)
         if (m->readouts >> r & 1) printf(" %s%s", shn_readout_name((shn_readout)r), r == (int)m->readout_default ? " (default)" : "");

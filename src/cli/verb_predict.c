@@ -29,7 +29,9 @@ static void help(void)
          "  --plot OUT               draws each ECG with its findings: .png, .svg or .pdf; several records: OUT-1, OUT-2, ...\n"
          "  --layout NAME            of the picture: 3x4, 6x2, 12x1\n"
          "  --simulated              the picture says that the ECG is simulated\n"
-         "  --readout NAME           class, class-prior, marginal, logit: instead of the model's own choice\n"
+         "  --readout NAME           class, class-prior, marginal, sentences, joint, logit: instead of the model's own choice\n"
+         "  --text PHRASE            also the scores of any phrase (text and JSON), by class, sentences and the nearest finding; its vector from\n"
+         "  --vectors CACHE          a file of shinden text encode, or e5-small;  --text-model FILE|DIR: the language model of the model's texts\n"
          "  --engine NAME            cpu (default) or ref\n"
          "  --threads N              (1; one record keeps one thread busy per test window)\n" RECORD_HELP "\n"
          "example: shinden predict run/model.safetensors records/00001_hr --plot ecg.png");
@@ -43,6 +45,8 @@ typedef struct arguments {
     shn_predict_options predict;
     shn_engine_options  engine;
     record_flags        record;
+    const char         *text;
+    shn_phrase_source   source;
 } arguments;
 
 typedef struct session {
@@ -50,6 +54,8 @@ typedef struct session {
     shn_model      *model;
     shn_predictor  *predictor;
     shn_prediction *findings;           /**< [K] */
+    shn_phrase     *phrase;             /**< NULL without --text */
+    float          *z, phrase_score[SHN_PHRASE_READOUTS];       /**< [n_windows][E] of the record at hand */
 } session;
 
 /** "ecg.png" for the only record; "ecg-3.png" for the third of several. */
@@ -87,6 +93,15 @@ static shn_status draw(session *s, const shn_record *rec, const char *path, shn_
     return st;
 }
 
+static shn_status score_phrase(session *s, shn_error *err)
+{
+    shn_status st = SHN_OK;
+    for (int r = 0; s->phrase && r < SHN_PHRASE_READOUTS && st == SHN_OK; r++)
+        if (shn_phrase_applies(s->model, (shn_phrase_readout)r))
+            st = shn_phrase_scores(s->model, s->phrase, (shn_phrase_readout)r, s->z, 1, &s->phrase_score[r], err);
+    return st;
+}
+
 /** Reads, predicts, draws and tells one record. Returns 1 if it failed, 0 if not, -1 if nothing can be told any more. */
 static int do_record(session *s, const cli_input *input, size_t number, size_t n)
 {
@@ -94,13 +109,14 @@ static int do_record(session *s, const cli_input *input, size_t number, size_t n
     shn_error   err = input->error;
     char        picture[SHN_PATH_MAX];
     shn_status  st = input->failed ? err.status : shn_record_read_middle(input->path, &s->a->record.format, shn_predict_seconds(s->model), &rec, &err);
-    if (st == SHN_OK) st = shn_predict(s->predictor, rec, s->findings, &canonical, NULL, &err);
+    if (st == SHN_OK) st = shn_predict(s->predictor, rec, s->findings, &canonical, s->z, &err);
+    if (st == SHN_OK) st = score_phrase(s, &err);
     if (st == SHN_OK && s->a->plot) {
         st = plot_path(s->a->plot, number, n, picture, &err);
         if (st == SHN_OK) st = draw(s, rec, picture, &err);
     }
     const predict_outcome outcome = { .path = input->path, .findings = st == SHN_OK ? s->findings : NULL, .canonical = canonical,
-                                      .plot = s->a->plot ? picture : NULL, .error = &err };
+                                      .phrase = s->phrase, .phrase_score = s->phrase_score, .plot = s->a->plot ? picture : NULL, .error = &err };
     const int told = predict_output_record(&s->a->output, &outcome);
     shn_record_free(canonical);
     shn_record_free(rec);
@@ -115,6 +131,8 @@ static shn_status open_session(session *s, arguments *a, const char *model_path,
     shn_status st = shn_model_read(model_path, &s->model, err);
     if (st == SHN_OK) st = shn_predictor_new(s->model, &a->predict, &a->engine, &s->predictor, err);
     if (st == SHN_OK && !(s->findings = shn_alloc(s->model->K, sizeof *s->findings))) st = shn_fail_nomem(err, "predict");
+    if (st == SHN_OK && a->text) st = shn_phrase_open(s->model, &a->source, a->text, &s->phrase, err);
+    if (st == SHN_OK && !(s->z = shn_alloc(s->model->input.n_windows * s->model->E, sizeof *s->z))) st = shn_fail_nomem(err, "predict");
     if (st != SHN_OK) return st;
     const size_t K = s->model->K, wanted = a->top ? a->top : a->output.form == PREDICT_TEXT ? TOP_TEXT : K;
     a->output.model = s->model;
@@ -128,6 +146,8 @@ static void close_session(session *s)
 {
     shn_predictor_free(s->predictor);
     free(s->findings);
+    free(s->z);
+    shn_phrase_free(s->phrase);
     shn_model_free(s->model);
 }
 
@@ -179,13 +199,16 @@ static int take(arguments *a, int option, const char *value)
     case 'r':
         a->predict.readout = shn_readout_from_name(value);
         if (a->predict.readout != SHN_READOUT_COUNT) return 1;
-        cli_usage("predict", "--readout %s: there are class, class-prior, marginal, logit", value);
+        cli_usage("predict", "--readout %s: there are class, class-prior, marginal, sentences, joint, logit", value);
         return 0;
     case 'e': a->engine.name = value; return 1;
     case 'T':
         if (!cli_count("predict", "--threads", value, 1, 256, &count)) return 0;
         a->engine.n_threads = (unsigned)count;
         return 1;
+    case 'x': a->text = value; return 1;
+    case 'v': a->source.vectors = value; return 1;
+    case 'm': a->source.text_model = value; return 1;
     case 'h': help(); return -1;
     default: break;
     }
@@ -207,7 +230,8 @@ int verb_predict(int argc, char **argv)
         { "json", no_argument, NULL, 'j' },         { "csv", no_argument, NULL, 'c' },         { "top", required_argument, NULL, 't' },
         { "lang", required_argument, NULL, 'l' },   { "plot", required_argument, NULL, 'p' },  { "layout", required_argument, NULL, 'L' },
         { "simulated", no_argument, NULL, 'S' },    { "readout", required_argument, NULL, 'r' }, { "engine", required_argument, NULL, 'e' },
-        { "threads", required_argument, NULL, 'T' }, { "help", no_argument, NULL, 'h' },       RECORD_LONG_OPTIONS, { NULL, 0, NULL, 0 },
+        { "threads", required_argument, NULL, 'T' }, { "text", required_argument, NULL, 'x' }, { "vectors", required_argument, NULL, 'v' },
+        { "text-model", required_argument, NULL, 'm' }, { "help", no_argument, NULL, 'h' },    RECORD_LONG_OPTIONS, { NULL, 0, NULL, 0 },
     };
     arguments  a = { .top = 0 };
     session    s = { .a = NULL };
@@ -227,6 +251,8 @@ int verb_predict(int argc, char **argv)
     if (argc - optind < 2) return cli_usage("predict", "needs a MODEL and at least one FILE or DIR");
     if (a.plot && strcasecmp(ending(a.plot), ".png") != 0 && strcasecmp(ending(a.plot), ".svg") != 0 && strcasecmp(ending(a.plot), ".pdf") != 0)
         return cli_usage("predict", "--plot %s: a picture ends in .png, .svg or .pdf", a.plot);
+    if (!a.text && (a.source.vectors || a.source.text_model)) return cli_usage("predict", "--vectors and --text-model go with --text");
+    if (a.text && a.output.form == PREDICT_CSV) return cli_usage("predict", "--text goes with the text and the JSON output");
     int code;
     if (open_session(&s, &a, argv[optind], &err) != SHN_OK ||
         cli_inputs_list(argv + optind + 1, (size_t)(argc - optind - 1), &inputs, &n, NULL, &err) != SHN_OK)

@@ -6,20 +6,19 @@
 #include "base/fail.h"
 #include "base/file.h"
 #include "cli/cli.h"
+#include "cli/settings.h"
 #include "shinden/embed.h"
 #include "shinden/eval.h"
 #include "shinden/train.h"
 
-enum { FLAGS_MAX = 128, FIT_BATCH = 64 };
+enum { FIT_BATCH = 64 };
 #define VERB "train"
 #define VAL  "val"
 
 typedef struct arguments {
-    const char *cohort, *out, *config, *loss;
-    int         resume, json;
-    const char *key[FLAGS_MAX], *value[FLAGS_MAX];      /* settings in the order given */
-    char        names[FLAGS_MAX][40];
-    int         n;
+    const char  *cohort, *out, *config, *loss;
+    int          resume, json;
+    cli_settings settings;
 } arguments;
 
 static void print_help(void)
@@ -34,37 +33,10 @@ static void print_help(void)
          "Several processes share every batch where the program was built with MPI: mpirun -n 2 shinden train ... (docs/cluster.md).\n\n"
          "Settings (as YAML keys with _ for -); the defaults are the best recipe known for the loss:");
     shn_train_config config;
-    shn_error err;
     shn_train_defaults(SHN_LOSS_SIGLIP_JACCARD, 0, 0, &config);
-    for (size_t i = 0; shn_train_key_at(i); i++) {
-        char value[SHN_TRAIN_VALUE_MAX], flag[40];
-        const shn_train_key *key = shn_train_key_at(i);
-        snprintf(flag, sizeof flag, "%s", key->name);
-        for (char *p = flag; *p; p++) if (*p == '_') *p = '-';
-        if (shn_train_config_get(&config, key->name, value, &err) != SHN_OK) value[0] = '\0';
-        printf("  --%-19s %s [%s]\n", flag, key->help, value);
-    }
+    cli_settings_help(shn_train_key_at, &config);
     puts("\nDefaults shown are those of siglip-jaccard. After training, the split 'val' sets thresholds and calibration.\n"
          "Research software, not a medical device.");
-}
-
-/** Takes --key value or --key=value as a setting; whether it exists is known only when it is set. */
-static int take_setting(arguments *a, int argc, char **argv, int *i)
-{
-    const char *flag = argv[*i] + 2, *equals = strchr(flag, '=');
-    const size_t n = equals ? (size_t)(equals - flag) : strlen(flag);
-    if (a->n == FLAGS_MAX || n == 0 || n >= sizeof a->names[0]) return cli_usage(VERB, "%s: too many or too long flags", argv[*i]);
-    memcpy(a->names[a->n], flag, n);
-    for (char *p = a->names[a->n]; *p; p++) if (*p == '-') *p = '_';
-    int known = 0;
-    for (size_t k = 0; shn_train_key_at(k); k++) known |= strcmp(shn_train_key_at(k)->name, a->names[a->n]) == 0;
-    if (!known) return cli_usage(VERB, "no flag '%s'", argv[*i]);
-    if (!equals && *i + 1 >= argc) return cli_usage(VERB, "%s needs a value", argv[*i]);
-    a->key[a->n] = a->names[a->n];
-    a->value[a->n] = equals ? equals + 1 : argv[++*i];
-    if (strcmp(a->names[a->n], "loss") == 0) a->loss = a->value[a->n];
-    a->n++;
-    return CLI_DONE;
 }
 
 static int parse(int argc, char **argv, arguments *a)
@@ -79,7 +51,7 @@ static int parse(int argc, char **argv, arguments *a)
         } else if (strcmp(argv[i], "--json") == 0) {
             a->json = 1;
         } else if (strncmp(argv[i], "--", 2) == 0) {
-            const int rc = take_setting(a, argc, argv, &i);
+            const int rc = cli_settings_take(&a->settings, VERB, shn_train_key_at, argc, argv, &i);
             if (rc != CLI_DONE) return rc;
         } else if (argv[i][0] == '-' && argv[i][1]) {
             return cli_usage(VERB, "no flag '%s'", argv[i]);
@@ -91,6 +63,7 @@ static int parse(int argc, char **argv, arguments *a)
     }
     if (!a->cohort) return cli_usage(VERB, "which cohort?");
     if (!a->out) return cli_usage(VERB, "-o RUN says where the run goes");
+    a->loss = cli_settings_value(&a->settings, "loss");
     return CLI_DONE;
 }
 
@@ -115,8 +88,8 @@ static shn_status settle(const arguments *a, const shn_cohort *c, shn_train_conf
     }
     if (st != SHN_OK && yaml) shn_error_prefix(err, "%s", a->config);
     free(yaml);
-    for (int i = 0; i < a->n && st == SHN_OK && !*usage; i++) {
-        st = shn_train_config_set(config, a->key[i], a->value[i], err);
+    if (st == SHN_OK && !*usage) {
+        st = cli_settings_apply(&a->settings, config, err);
         *usage = st != SHN_OK;
     }
     config->resume = a->resume;

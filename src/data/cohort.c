@@ -10,6 +10,7 @@
 #include "base/fail.h"
 #include "base/file.h"
 #include "base/hash.h"
+#include "base/random.h"
 #include "data/cohort_fields.h"
 #include "shinden/signal.h"
 
@@ -23,7 +24,11 @@ struct shn_cohort {
     float        uv_per_unit;
     uint32_t    *rows;                          /* [n] kept records -> rows of the file */
     size_t       n;
+    uint8_t     *part;                          /* NULL, or [n] which of part_names takes the place of the record's split */
 };
+
+enum { PART_ASIDE, PART_TRAIN, PART_VAL, PURPOSE_CROSS_VALIDATION = 0x63726f73 /* "cros" */ };
+static const char *const part_names[] = { "", "train", "val" };
 
 static const void *row_of(const shn_cohort *c, shn_field_tag tag, size_t row)
 {
@@ -142,6 +147,7 @@ void shn_cohort_close(shn_cohort *c)
     shn_file_unmap(&c->file);
     shn_h5_texts_free(&c->attributes);
     free(c->rows);
+    free(c->part);
     free(c);
 }
 
@@ -160,7 +166,7 @@ const uint8_t *shn_cohort_labels(const shn_cohort *c, size_t record) { return at
 const uint8_t *shn_cohort_known(const shn_cohort *c, size_t record) { return at(c, SHN_FIELD_KNOWN, record); }
 const char *shn_cohort_id(const shn_cohort *c, size_t record) { return text_at(c, SHN_FIELD_ID, record); }
 const char *shn_cohort_patient(const shn_cohort *c, size_t record) { return text_at(c, SHN_FIELD_PATIENT, record); }
-const char *shn_cohort_split(const shn_cohort *c, size_t record) { return text_at(c, SHN_FIELD_SPLIT, record); }
+const char *shn_cohort_split(const shn_cohort *c, size_t record) { return c->part ? part_names[c->part[record]] : text_at(c, SHN_FIELD_SPLIT, record); }
 const char *shn_cohort_record_path(const shn_cohort *c, size_t record) { return text_at(c, SHN_FIELD_PATH, record); }
 const char *shn_cohort_report(const shn_cohort *c, size_t record) { return text_at(c, SHN_FIELD_REPORT, record); }
 float       shn_cohort_age(const shn_cohort *c, size_t record) { return *(const float *)at(c, SHN_FIELD_AGE, record); }
@@ -288,4 +294,65 @@ shn_status shn_cohort_digest(const shn_cohort *c, const uint32_t *rows, size_t n
     shn_sha256_end(h, digest);
     shn_sha256_hex(digest, hex);
     return SHN_OK;
+}
+
+/** 1 if `name` is one of the splits that pool lists with '+' between. */
+static int in_pool(const char *pool, const char *name)
+{
+    const size_t n = strlen(name);
+    for (const char *p = pool; n && *p;) {
+        const size_t length = strcspn(p, "+");
+        if (length == n && strncmp(p, name, n) == 0) return 1;
+        p += length + (p[length] == '+');
+    }
+    return 0;
+}
+
+/** Deals patients 0..n-1 to folds: fold[patient]. */
+static shn_status deal_patients(size_t n_patients, unsigned n_folds, uint64_t seed, uint32_t **fold, shn_error *err)
+{
+    uint32_t *order = shn_alloc(n_patients, sizeof *order);
+    *fold = shn_alloc(n_patients, sizeof **fold);
+    if (!order || !*fold) {
+        free(order);
+        return shn_fail_nomem(err, "cohort.cross_validate");
+    }
+    shn_rng r = shn_rng_stream(seed, PURPOSE_CROSS_VALIDATION, 0, 0);
+    for (size_t p = 0; p < n_patients; p++) order[p] = (uint32_t)p;
+    shn_rng_shuffle(&r, order, n_patients);
+    for (size_t p = 0; p < n_patients; p++) (*fold)[order[p]] = (uint32_t)(p % n_folds);
+    free(order);
+    return SHN_OK;
+}
+
+shn_status shn_cohort_cross_validate(shn_cohort *c, const char *pool, unsigned n_folds, unsigned held, uint64_t seed, shn_error *err)
+{
+    uint32_t *rows = shn_alloc(c->n, sizeof *rows), *patient = shn_alloc(c->n, sizeof *patient), *fold = NULL;
+    uint8_t  *part = shn_alloc(c->n, 1);
+    size_t    n = 0, n_patients = 0;
+    char      there[256];
+    shn_status st = rows && patient && part ? SHN_OK : shn_fail_nomem(err, "cohort.cross_validate");
+    if (st == SHN_OK && (n_folds < 2 || held >= n_folds))
+        st = shn_fail(err, SHN_RANGE, SHN_REASON_BAD_VALUE, "cohort.cross_validate", "part %u of %u; needs two parts at least", held + 1, n_folds);
+    for (size_t i = 0; st == SHN_OK && i < c->n; i++)
+        if (in_pool(pool, shn_cohort_split(c, i))) rows[n++] = (uint32_t)i;
+    if (st == SHN_OK && n == 0) {
+        list_splits(c, there, sizeof there);
+        st = shn_fail(err, SHN_RANGE, SHN_REASON_NO_SPLIT, "cohort.cross_validate", "%s: no record in '%.60s'; there are: %s", c->path, pool, there);
+    }
+    if (st == SHN_OK) st = shn_cohort_patients(c, rows, n, patient, &n_patients, err);
+    if (st == SHN_OK && n_patients < n_folds)
+        st = shn_fail(err, SHN_RANGE, SHN_REASON_BAD_VALUE, "cohort.cross_validate", "%s: %zu patients in '%.60s', cannot be %u parts", c->path, n_patients, pool, n_folds);
+    if (st == SHN_OK) st = deal_patients(n_patients, n_folds, seed, &fold, err);
+    for (size_t i = 0; st == SHN_OK && i < n; i++) part[rows[i]] = fold[patient[i]] == held ? PART_VAL : PART_TRAIN;
+    if (st == SHN_OK) {
+        free(c->part);
+        c->part = part;
+        part = NULL;
+    }
+    free(part);
+    free(fold);
+    free(patient);
+    free(rows);
+    return st;
 }

@@ -141,7 +141,8 @@ static shn_status fill_entry(shn_collection_data *c, shn_entry *e, const shn_com
     const char *other = pair_of(&m->source_words, value[V_SOURCE]);
     e->source_name = other ? other : value[V_SOURCE];
     e->path = value[V_PATH];
-    e->patient = plain_number(value[V_PATIENT], &c->pool);
+    other = pair_of(&m->patient_words, value[V_PATIENT]);
+    e->patient = other ? other : plain_number(value[V_PATIENT], &c->pool);
     if (m->id) e->id = plain_number(value[V_ID], &c->pool);
     else {
         const shn_compiled name = { .piece = { { .column = path ? SHN_PIECE_STEM : SHN_PIECE_NAME } }, .n = 1 };
@@ -269,6 +270,7 @@ void shn_collection_close(shn_collection_data *c)
         if (c->tables) shn_csv_free(c->tables[t]);
         if (c->table_paths) free(c->table_paths[t]);
     }
+    for (size_t i = 0; i < c->n_entries; i++) shn_annotations_free(c->entries[i].marks);
     free(c->tables);
     free(c->table_paths);
     free(c->entries);

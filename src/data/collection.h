@@ -10,6 +10,7 @@
 #include "base/csv.h"
 #include "base/file.h"
 #include "data/mapping.h"
+#include "data/marks.h"
 #include "data/pool.h"
 #include "shinden/import.h"
 
@@ -29,6 +30,7 @@ typedef struct shn_entry {
     uint32_t    n_samples;              /**< from the header, 0 until scanned */
     double      fs_hz;
     const char *header_labels;          /**< joined by '\n'; NULL until scanned */
+    shn_annotations *marks;             /**< owned by the collection; NULL until scanned, and where the mapping reads none */
 } shn_entry;
 
 typedef struct shn_collection_data {
@@ -65,15 +67,17 @@ typedef struct shn_row_labels {
     int      any_named;                 /**< some label was named, known to the registry or not */
 } shn_row_labels;
 
-typedef void shn_unknown_fn(void *context, const shn_entry *e, const char *label, size_t n);
+/** A label of a source, met n times, and the finding that it stands for; -1: the registry does not know it. */
+typedef void shn_label_fn(void *context, const shn_entry *e, const char *label, size_t n, int finding);
 
 /**
  * Reads the labels of an entry. Arrays are cleared first.
- * @param unknown  called for each label that the registry does not know; may be NULL
+ * @param part  seconds of the recording, for labels that come from annotations; NULL: all of it
+ * @param each  called for each label that is there; may be NULL
  * Errors  SHN_FORMAT a one-hot cell or a rule's number is neither (file, line, column)
  */
-SHN_NODISCARD shn_status shn_entry_labels(const shn_collection_data *c, const shn_entry *e, const shn_registry *reg,
-                                          shn_row_labels *out, shn_unknown_fn *unknown, void *context, shn_error *err);
+SHN_NODISCARD shn_status shn_entry_labels(const shn_collection_data *c, const shn_entry *e, const shn_stretch *part, const shn_registry *reg,
+                                          shn_row_labels *out, shn_label_fn *each, void *context, shn_error *err);
 
 /**
  * Which findings a label group could name for a source, where that follows from the mapping or the table's header.

@@ -134,11 +134,12 @@ static shn_status read_canonical(const worker *w, const shn_collection_data *c, 
         format.first_sample = part->first;
         format.max_samples = part->n;
         st = shn_record_read(path, &format, &raw, err);
-    } else if (st == SHN_OK && p->windows_all) st = shn_record_read(path, &format, &raw, err);
+    } else if (st == SHN_OK && (p->windows_all || c->map->windows_all)) st = shn_record_read(path, &format, &raw, err);
     else if (st == SHN_OK) st = shn_record_read_middle(path, &format, p->seconds + 2 * SHN_MARGIN_SECONDS, &raw, err);
     if (st == SHN_OK) {
         shn_signal_options signal = w->run->options->signal;
         signal.fs_hz = p->fs_hz;
+        signal.allow_missing_leads |= c->map->allow_missing_leads;
         if (part) signal.min_seconds = 0;       /* the plan has counted only windows that are long enough */
         st = shn_record_canonical(raw, &signal, out, err);
         if (st != SHN_OK && !strstr(err->text, e->path)) shn_error_prefix(err, "%s", e->path);
@@ -147,10 +148,13 @@ static shn_status read_canonical(const worker *w, const shn_collection_data *c, 
     return st;
 }
 
-static shn_status label_columns(worker *w, size_t collection, const shn_entry *e, shn_error *err)
+/** Labels of the row's record, or of its window alone where they come from annotations. */
+static shn_status label_columns(worker *w, size_t row, shn_error *err)
 {
-    const shn_plan  *p = w->run->plan;
-    const shn_status st = shn_plan_labels(p, collection, e, &w->labels, err);
+    const shn_plan    *p = w->run->plan;
+    const shn_entry   *e = shn_plan_entry(p, row);
+    const shn_stretch  part = shn_plan_stretch(p, row);
+    const shn_status   st = shn_plan_labels(p, p->rows[row].collection, e, e->marks ? &part : NULL, &w->labels, err);
     for (size_t k = 0; st == SHN_OK && k < p->n_findings; k++) {
         w->positive[k] = w->labels.row.positive[p->column[k]];
         w->known[k] = w->labels.known[p->column[k]];
@@ -188,13 +192,15 @@ static shn_status do_long_record(worker *w, size_t first, size_t n_windows, shn_
 {
     const shn_plan      *p = w->run->plan;
     const shn_entry     *e = shn_plan_entry(p, first);
-    shn_status           st = SHN_OK;
+    shn_status           st = label_columns(w, first, err);
     for (size_t i = 0; st == SHN_OK && i < n_windows; i++) {
         shn_record *rec = NULL;
         shn_error   why;
         stretch     part;
         size_t      start;
         if (w->run->outcomes[first + i].status != SHN_ROW_PENDING) continue;
+        if (e->marks && i > 0) st = label_columns(w, first + i, err);
+        if (st != SHN_OK) break;
         if (!stretch_of(p, e, p->rows[first + i].window, &part, &start))
             st = refuse_row(w, first + i, SHN_REASON_LIMIT, "too long to hold, and its rate shares no whole second with the cohort's", err);
         else if (read_canonical(w, p->collections[p->rows[first].collection], e, &part, &rec, &why) != SHN_OK) st = refuse_windows(w, first + i, 1, &why, err);
@@ -215,15 +221,15 @@ static shn_status do_record(worker *w, size_t first, size_t n_windows, shn_error
         snprintf(why.text, sizeof why.text, "%s", e->detail ? e->detail : "");
         return refuse_windows(w, first, n_windows, &why, err);
     }
-    if (n_windows > 1 && e->n_samples > SHN_RECORD_WHOLE_MAX) {
-        const shn_status st = label_columns(w, collection, e, err);
-        return st == SHN_OK ? do_long_record(w, first, n_windows, err) : st;
-    }
+    if (n_windows > 1 && e->n_samples > SHN_RECORD_WHOLE_MAX) return do_long_record(w, first, n_windows, err);
     if (read_canonical(w, p->collections[collection], e, NULL, &rec, &why) != SHN_OK) return refuse_windows(w, first, n_windows, &why, err);
-    shn_status st = label_columns(w, collection, e, err);
-    for (size_t i = 0; st == SHN_OK && i < n_windows; i++)
-        if (w->run->outcomes[first + i].status == SHN_ROW_PENDING)
+    shn_status st = label_columns(w, first, err);
+    for (size_t i = 0; st == SHN_OK && i < n_windows; i++) {
+        if (w->run->outcomes[first + i].status != SHN_ROW_PENDING) continue;
+        if (e->marks && i > 0) st = label_columns(w, first + i, err);
+        if (st == SHN_OK)
             st = keep_row(w, first + i, rec, n_windows > 1 ? p->rows[first + i].window * p->n_samples : shn_pack_central_start(rec, p->n_samples), err);
+    }
     shn_record_free(rec);
     return st;
 }

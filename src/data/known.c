@@ -40,11 +40,11 @@ static void leave_children_open(const shn_plan *p, const uint8_t *positive, uint
     }
 }
 
-shn_status shn_plan_labels(const shn_plan *p, size_t collection, const shn_entry *e, shn_label_scratch *s, shn_error *err)
+shn_status shn_plan_labels(const shn_plan *p, size_t collection, const shn_entry *e, const shn_stretch *part, shn_label_scratch *s, shn_error *err)
 {
     const shn_collection_data *c = p->collections[collection];
     const size_t R = shn_registry_size(p->registry);
-    const shn_status st = shn_entry_labels(c, e, p->registry, &s->row, NULL, NULL, err);
+    const shn_status st = shn_entry_labels(c, e, part, p->registry, &s->row, NULL, NULL, err);
     if (st != SHN_OK) return st;
     memset(s->known, 0, R);
     for (size_t g = 0; g < c->map->n_labels; g++) {
@@ -81,10 +81,10 @@ void shn_label_scratch_free(shn_label_scratch *s)
 
 typedef struct count_unknown { shn_plan *p; shn_error *err; shn_status st; } count_unknown;
 
-static void on_unknown(void *context, const shn_entry *e, const char *label, size_t n)
+static void on_label(void *context, const shn_entry *e, const char *label, size_t n, int finding)
 {
     count_unknown *u = context;
-    if (u->st == SHN_OK && shn_tally_add(&u->p->unknown, e->source_name, label, n) != SHN_OK) u->st = shn_fail_nomem(u->err, "import.labels");
+    if (finding < 0 && u->st == SHN_OK && shn_tally_add(&u->p->unknown, e->source_name, label, n) != SHN_OK) u->st = shn_fail_nomem(u->err, "import.labels");
 }
 
 /** Codes of the group that occur in this source are codes that it could have named. */
@@ -126,7 +126,7 @@ static shn_status read_collection(shn_plan *p, size_t collection, uint8_t *ever,
     for (size_t i = 0; st == SHN_OK && i < c->n_entries; i++) {
         shn_entry *e = &c->entries[i];
         if (e->refused != SHN_REASON_NONE) continue;
-        st = shn_entry_labels(c, e, p->registry, &s->row, on_unknown, &unknown, err);
+        st = shn_entry_labels(c, e, NULL, p->registry, &s->row, on_label, &unknown, err);
         if (st == SHN_OK) st = unknown.st;
         if (st != SHN_OK) break;
         for (size_t r = 0; r < R; r++) ever[r] |= s->row.positive[r];

@@ -14,7 +14,7 @@ typedef struct reading {
     const shn_entry           *e;
     const shn_registry        *reg;
     shn_row_labels            *out;
-    shn_unknown_fn            *unknown;
+    shn_label_fn              *each;
     void                      *context;
     shn_error                 *err;
 } reading;
@@ -39,7 +39,7 @@ static void name_label(const reading *r, const shn_map_labels *l, const char *te
     const int f = map_word(r->reg, l, word);
     r->out->any_named = 1;
     if (f >= 0) r->out->positive[f] = 1;
-    else if (r->unknown) r->unknown(r->context, r->e, word, 1);
+    if (r->each) r->each(r->context, r->e, word, 1, f);
 }
 
 static void name_list(const reading *r, const shn_map_labels *l, const char *cell, const char *separator)
@@ -128,10 +128,8 @@ static shn_status read_bit_column(void *context, size_t col, int finding)
     const int      bit = read_bit(cell);
     if (bit == -2)
         return shn_csv_fail(table, r->e->row, col, r->err, SHN_FORMAT, SHN_REASON_BAD_VALUE, "'%.40s' is neither 0 nor 1 (nor empty for unknown)", cell);
-    if (finding < 0) {
-        if (r->unknown) r->unknown(r->context, r->e, shn_csv_name(table, col), bit == 1);
-        return SHN_OK;
-    }
+    if (r->each && (bit == 1 || finding < 0)) r->each(r->context, r->e, shn_csv_name(table, col), bit == 1, finding);
+    if (finding < 0) return SHN_OK;
     if (bit == 1) r->out->positive[finding] = r->out->any_named = 1;
     if (bit < 0 && !r->out->positive[finding]) r->out->open[finding] = 1;
     return SHN_OK;
@@ -181,14 +179,38 @@ static shn_status read_rule(const reading *r, const shn_map_rule *rule)
     if (st == SHN_OK && rule->has_unless) st = holds(r, &rule->unless, &unless);
     if (st != SHN_OK) return st;
     if (when < 0 || unless == 1) r->out->open[f] = 1;
-    else if (when) r->out->positive[f] = r->out->any_named = 1;
+    else if (when) {
+        r->out->positive[f] = r->out->any_named = 1;
+        if (r->each) r->each(r->context, r->e, rule->when.column, 1, f);
+    }
     return SHN_OK;
 }
 
-shn_status shn_entry_labels(const shn_collection_data *c, const shn_entry *e, const shn_registry *reg, shn_row_labels *out,
-                            shn_unknown_fn *unknown, void *context, shn_error *err)
+typedef struct marking { const reading *r; const shn_map_labels *group; } marking;
+
+static void name_mark(void *context, const char *word, size_t n, int sure)
 {
-    reading    r = { .c = c, .e = e, .reg = reg, .out = out, .unknown = unknown, .context = context, .err = err };
+    const marking *m = context;
+    const reading *r = m->r;
+    const int      f = map_word(r->reg, m->group, word);
+    if (n && r->each) r->each(r->context, r->e, word, n, f);
+    if (n) r->out->any_named = 1;
+    if (f < 0) return;
+    if (sure) r->out->positive[f] = 1;
+    else r->out->open[f] = 1;
+}
+
+static int read_marks(const reading *r, const shn_map_labels *l, const shn_stretch *part)
+{
+    marking m = { r, l };
+    if (!r->e->marks) return 0;
+    return l->marks == SHN_MARKS_RHYTHMS ? shn_marks_rhythms(r->e->marks, part, name_mark, &m) : shn_marks_beats(r->e->marks, part, name_mark, &m);
+}
+
+shn_status shn_entry_labels(const shn_collection_data *c, const shn_entry *e, const shn_stretch *part, const shn_registry *reg, shn_row_labels *out,
+                            shn_label_fn *each, void *context, shn_error *err)
+{
+    reading    r = { .c = c, .e = e, .reg = reg, .out = out, .each = each, .context = context, .err = err };
     shn_status st = SHN_OK;
     memset(out->positive, 0, shn_registry_size(reg));
     memset(out->open, 0, shn_registry_size(reg));
@@ -199,7 +221,8 @@ shn_status shn_entry_labels(const shn_collection_data *c, const shn_entry *e, co
         if (l->header) {
             out->answered[g] = e->header_labels && *e->header_labels;
             if (out->answered[g]) name_list(&r, l, e->header_labels, "\n");
-        } else if (l->column) st = read_column(&r, g);
+        } else if (l->marks != SHN_MARKS_NONE) out->answered[g] = (uint8_t)read_marks(&r, l, part);
+        else if (l->column) st = read_column(&r, g);
         else {
             out->answered[g] = 1;
             st = each_column(c, e->table, l, reg, read_bit_column, &r, err);

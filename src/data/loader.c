@@ -45,10 +45,10 @@ void shn_loader_order(uint64_t seed, uint64_t epoch, size_t n, uint32_t *order)
     shn_rng_shuffle(&rng, order, n);
 }
 
-void shn_loader_item(const shn_loader_source *source, const shn_loader_options *o, uint64_t epoch, size_t item, float *x)
+void shn_loader_item(const shn_loader_source *source, const shn_loader_options *o, uint64_t epoch, size_t item, size_t view, float *x)
 {
     const shn_packed row = source->row(source->context, item);
-    shn_rng rng = shn_rng_stream(o->seed, PURPOSE_ITEM, epoch, item);
+    shn_rng rng = shn_rng_stream(o->seed, PURPOSE_ITEM + (view << 32), epoch, item);
     const size_t start = row.n_valid > o->input.window ? (size_t)shn_rng_below(&rng, row.n_valid - o->input.window + 1) : 0;
     shn_window_fill(&o->input, &row, start, x);
     shn_augment_window(&o->augment, &o->input, &row, start, &rng, x);
@@ -68,7 +68,7 @@ static size_t per_step(const shn_loader *l) { return l->o.parts && l->o.n_parts 
 static void part_rows(const shn_loader *l, size_t part, size_t *first, size_t *last)
 {
     *first = l->o.parts ? l->o.parts[part] : 0;
-    *last = l->o.parts ? l->o.parts[part + 1] : l->o.take ? l->o.n_take : l->B;
+    *last = l->o.parts ? l->o.parts[part + 1] : l->o.take ? l->o.n_take : l->o.views * l->B;
 }
 
 /** Hand-out number k since the first step. */
@@ -83,8 +83,10 @@ static void make(shn_loader *l, uint64_t k, slot *s)
     s->part = l->o.parts ? place % l->o.n_parts : 0;
     memcpy(s->items, l->order + at * l->B, l->B * sizeof *s->items);
     part_rows(l, s->part, &first, &last);
-    for (size_t i = first; i < last; i++)
-        shn_loader_item(&l->source, &l->o, epoch, s->items[l->o.take ? l->o.take[i] : i], s->x + (i - first) * l->o.input.window * SHN_LEADS);
+    for (size_t i = first; i < last; i++) {
+        const size_t in_batch = l->o.take ? l->o.take[i] : i;
+        shn_loader_item(&l->source, &l->o, epoch, s->items[in_batch % l->B], in_batch / l->B, s->x + (i - first) * l->o.input.window * SHN_LEADS);
+    }
 }
 
 static void *work(void *context)
@@ -134,6 +136,7 @@ shn_status shn_loader_new(const shn_loader_source *source, const shn_loader_opti
     if (!l) return shn_fail_nomem(err, "loader");
     l->source = *source;
     l->o = *o;
+    if (l->o.views == 0) l->o.views = 1;
     l->B = shn_loader_batch(source->n, o->batch);
     l->steps_per_epoch = shn_loader_steps(source->n, o->batch);
     l->n_handouts = o->n_steps > o->first_step ? (o->n_steps - o->first_step) * per_step(l) : 0;

@@ -20,7 +20,8 @@ typedef struct shn_loader_options {
     uint64_t    seed;
     size_t      batch;              /* records of a full batch, >= 2; a source with fewer gives batches of all its records */
     uint64_t    first_step, n_steps;/* batches first_step .. n_steps - 1 are made */
-    const uint32_t *take;           /* [n_take] places of a batch that are filled, one after the other; NULL: all. Borrowed */
+    size_t      views;              /* crops of each record in a batch; 0 is 1. Place p of a batch is view p / B of its record p % B */
+    const uint32_t *take;           /* [n_take] places of a batch that are filled, one after the other; NULL: all views * B. Borrowed */
     size_t      n_take;
     const size_t *parts;            /* [n_parts + 1] rows of x at which parts begin, and their end. Borrowed. NULL: a batch is one part */
     size_t      n_parts;
@@ -35,7 +36,7 @@ typedef struct shn_batch {
     size_t          part;           /* 0 .. n_parts - 1 */
     size_t          B;
     const uint32_t *items;          /* [B] into the source, of the whole batch */
-    const float    *x;              /* [B][window][12], or [n_take], or the part's rows */
+    const float    *x;              /* [views][B][window][12], or [n_take] of them, or the part's rows */
 } shn_batch;
 
 typedef struct shn_loader shn_loader;
@@ -45,8 +46,8 @@ size_t   shn_loader_batch(size_t n, size_t batch);
 uint64_t shn_loader_steps(size_t n, size_t batch);
 /** Order of the items in an epoch, order [n]: a fresh shuffle for every epoch. */
 void shn_loader_order(uint64_t seed, uint64_t epoch, size_t n, uint32_t *order);
-/** Fills x [window][12] with the crop and augmentation of one item in one epoch. */
-void shn_loader_item(const shn_loader_source *source, const shn_loader_options *options, uint64_t epoch, size_t item, float *x);
+/** Fills x [window][12] with a crop and augmentation of one item in one epoch; each view of it has another. */
+void shn_loader_item(const shn_loader_source *source, const shn_loader_options *options, uint64_t epoch, size_t item, size_t view, float *x);
 
 /** Starts the thread. Errors SHN_RANGE, SHN_NOMEM. source->context must outlive the loader. */
 SHN_NODISCARD shn_status shn_loader_new(const shn_loader_source *source, const shn_loader_options *options, shn_loader **out, shn_error *err);

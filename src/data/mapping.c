@@ -190,33 +190,42 @@ static void read_folds(reader *r, shn_yaml_node node)
 
 static void read_codings(reader *r, shn_yaml_node node, shn_map_labels *l)
 {
-    static const struct { const char *name; shn_coding coding; } codings[] = {
-        { "id", SHN_CODE_ID }, { "scp", SHN_CODE_SCP }, { "snomed", SHN_CODE_SNOMED }, { "cinc", SHN_CODE_CINC }, { "ludb", SHN_CODE_LUDB } };
     const shn_words words = read_words(r, node, "coding");
     for (size_t i = 0; r->st == SHN_OK && i < words.n; i++) {
-        size_t c = 0;
-        while (c < 5 && strcmp(codings[c].name, words.items[i]) != 0) c++;
-        if (c == 5 || l->n_codings == SHN_MAP_CODINGS_MAX)
-            r->st = shn_yaml_fail(r->y, node, r->err, "coding '%.40s' is not one of: id scp snomed cinc ludb", words.items[i]);
-        else l->codings[l->n_codings++] = codings[c].coding;
+        const int coding = shn_coding_from_name(words.items[i]);
+        if (coding < 0 || l->n_codings == SHN_CODE_COUNT)
+            r->st = shn_yaml_fail(r->y, node, r->err, "coding '%.40s' is not one of: %s", words.items[i], shn_coding_names());
+        else l->codings[l->n_codings++] = (shn_coding)coding;
     }
 }
 
 static void check_labels(reader *r, shn_yaml_node node, const shn_map_labels *l)
 {
-    const int kinds = (l->column != NULL) + (l->columns_after != NULL) + (l->columns.n > 0) + l->header;
+    const int kinds = (l->column != NULL) + (l->columns_after != NULL) + (l->columns.n > 0) + l->header + (l->marks != SHN_MARKS_NONE);
     if (r->st != SHN_OK) return;
     if (kinds != 1)
-        r->st = shn_yaml_fail(r->y, node, r->err, "a label group names exactly one of: column columns columns_after header");
+        r->st = shn_yaml_fail(r->y, node, r->err, "a label group names exactly one of: column columns columns_after header rhythms beats");
     else if (l->n_codings == 0 && l->words.n == 0)
         r->st = shn_yaml_fail(r->y, node, r->err, "a label group needs 'coding' or 'words' to know what its codes mean");
     else if (l->list && !l->column)
         r->st = shn_yaml_fail(r->y, node, r->err, "'list' and 'format' go with 'column'");
 }
 
+/** `rhythms: atr` or `beats: atr`: all groups of a mapping read one annotation file. */
+static void read_marks(reader *r, shn_yaml_node node, const char *key, shn_map_labels *l)
+{
+    const char *extension = read_word(r, node, key);
+    if (extension && l->marks != SHN_MARKS_NONE) r->st = shn_yaml_fail(r->y, node, r->err, "a label group is exactly one of rhythms and beats; make two");
+    l->marks = *key == 'r' ? SHN_MARKS_RHYTHMS : SHN_MARKS_BEATS;
+    if (extension && r->map->annotations && strcmp(extension, r->map->annotations) != 0)
+        r->st = shn_yaml_fail(r->y, node, r->err, "'%s: %s': annotations are read from one file, which is '%s' already", key, extension, r->map->annotations);
+    r->map->annotations = extension;
+}
+
 static void read_label_group(reader *r, shn_yaml_node node, shn_map_labels *l)
 {
-    static const char *const keys[] = { "column", "list", "format", "columns_after", "columns", "header", "coding", "words", "empty", NULL };
+    static const char *const keys[] = { "column", "list", "format", "columns_after", "columns", "header", "rhythms", "beats", "coding", "words",
+                                        "empty", NULL };
     if (!is_kind(r, node, SHN_YAML_DICT, "labels")) return;
     only_keys(r, node, keys);
     for (size_t i = 0; r->st == SHN_OK && i < shn_yaml_size(r->y, node); i++) {
@@ -227,6 +236,7 @@ static void read_label_group(reader *r, shn_yaml_node node, shn_map_labels *l)
         else if (strcmp(key, "columns_after") == 0) l->columns_after = read_word(r, value, key);
         else if (strcmp(key, "columns") == 0) l->columns = read_words(r, value, key);
         else if (strcmp(key, "header") == 0) l->header = read_flag(r, value, key);
+        else if (strcmp(key, "rhythms") == 0 || strcmp(key, "beats") == 0) read_marks(r, value, key, l);
         else if (strcmp(key, "coding") == 0) read_codings(r, value, l);
         else if (strcmp(key, "words") == 0) l->words = read_pairs(r, value, key);
         else {                                  /* format, empty: one of two words */
@@ -357,6 +367,14 @@ static void read_sex_words(reader *r, shn_yaml_node node)
             r->st = shn_yaml_fail(r->y, shn_yaml_at(r->y, node, i), r->err, "'sex_words' gives M or F");
 }
 
+static void read_windows(reader *r, shn_yaml_node node)
+{
+    const char *word = read_word(r, node, "windows");
+    if (!word) return;
+    r->map->windows_all = strcmp(word, "all") == 0;
+    if (!r->map->windows_all && strcmp(word, "central") != 0) r->st = shn_yaml_fail(r->y, node, r->err, "'windows' must be all or central, not '%.40s'", word);
+}
+
 static void read_key(reader *r, const char *key, shn_yaml_node value)
 {
     shn_map *m = r->map;
@@ -384,6 +402,9 @@ static void read_key(reader *r, const char *key, shn_yaml_node value)
     else if (strcmp(key, "source_words") == 0) m->source_words = read_pairs(r, value, key);
     else if (strcmp(key, "leave_out") == 0) read_leave_out(r, value);
     else if (strcmp(key, "unlabelled") == 0) m->unlabelled = read_flag(r, value, key);
+    else if (strcmp(key, "patient_words") == 0) m->patient_words = read_pairs(r, value, key);
+    else if (strcmp(key, "windows") == 0) read_windows(r, value);
+    else if (strcmp(key, "allow_missing_leads") == 0) m->allow_missing_leads = read_flag(r, value, key);
     else if (strcmp(key, "raw_microvolts") == 0) m->raw_microvolts = read_flag(r, value, key);
     else if (strcmp(key, "verify_checksums") == 0) m->verify_checksums = read_flag(r, value, key);
     else if (strcmp(key, "version") == 0) {
@@ -403,7 +424,7 @@ static void check_map(reader *r)
     else if ((m->fold != NULL) != (m->n_folds > 0)) r->st = shn_yaml_fail(r->y, root, r->err, "'fold' (a column) and 'folds' (what they mean) go together");
     else if (m->fold && m->split) r->st = shn_yaml_fail(r->y, root, r->err, "either 'split' or 'fold', not both");
     for (size_t i = 0; r->st == SHN_OK && m->n_tables == 0 && i < m->n_labels; i++)
-        if (!m->labels[i].header) r->st = shn_yaml_fail(r->y, root, r->err, "label columns need a 'table'");
+        if (!m->labels[i].header && m->labels[i].marks == SHN_MARKS_NONE) r->st = shn_yaml_fail(r->y, root, r->err, "label columns need a 'table'");
     if (r->st == SHN_OK && m->n_tables == 0 && m->n_rules) r->st = shn_yaml_fail(r->y, root, r->err, "'rules' need a 'table'");
 }
 
@@ -411,7 +432,8 @@ shn_status shn_map_parse(const uint8_t *bytes, size_t n_bytes, shn_map **out, sh
 {
     static const char *const keys[] = { "version", "source", "source_words", "table", "tables", "separator", "path", "path_cut", "id", "patient",
                                         "age", "sex", "sex_words", "report", "acquired", "split", "fold", "folds", "labels", "rules", "known",
-                                        "leave_out", "unlabelled", "raw_microvolts", "verify_checksums", NULL };
+                                        "leave_out", "unlabelled", "raw_microvolts", "verify_checksums", "patient_words", "windows",
+                                        "allow_missing_leads", NULL };
     shn_yaml *y;
     *out = NULL;
     shn_status st = shn_yaml_open(bytes, n_bytes, &y, err);

@@ -10,8 +10,6 @@
 
 #include "shinden/findings.h"
 
-#define SHN_MAP_CODINGS_MAX 5
-
 /** A column's value, or a text with {column} pieces; NULL: not given. */
 typedef const char *shn_template;
 
@@ -23,7 +21,9 @@ typedef struct shn_map_table { const char *file, *split; } shn_map_table;       
 typedef struct shn_map_path { double fs_hz; shn_template path; } shn_map_path;  /**< fs_hz 0: whatever the file has */
 typedef struct shn_map_fold { long low, high; const char *split; } shn_map_fold;
 
-/** One group of labels: a column of codes, one column per label, or the record's own header. */
+typedef enum shn_map_marks { SHN_MARKS_NONE, SHN_MARKS_RHYTHMS, SHN_MARKS_BEATS } shn_map_marks;
+
+/** One group of labels: a column of codes, one column per label, the record's own header, or its annotations. */
 typedef struct shn_map_labels {
     const char *column;                 /**< cells hold codes ... */
     const char *list;                   /**< ... separated by this; NULL: one code per cell */
@@ -31,7 +31,8 @@ typedef struct shn_map_labels {
     const char *columns_after;          /**< one column per label: all to the right of this one */
     shn_words   columns;                /**< one column per label: these */
     int         header;                 /**< labels the file itself carries (WFDB #Dx) */
-    shn_coding  codings[SHN_MAP_CODINGS_MAX];
+    shn_map_marks marks;                /**< annotations beside the record (shn_map.annotations), by window */
+    shn_coding  codings[SHN_CODE_COUNT];
     size_t      n_codings;
     shn_pairs   words;                  /**< the source's own word -> finding id, tried before the codings */
     int         empty_is_negative;      /**< an empty cell means "nothing found" rather than "not labelled" */
@@ -60,6 +61,8 @@ typedef struct shn_map {
     const char    *path_cut;            /**< taken off the front of paths */
     shn_template   id, patient, age, sex, report, acquired, split, fold;
     shn_pairs      sex_words;           /**< word -> M or F */
+    shn_pairs      patient_words;       /**< another name of a patient -> the one that counts */
+    const char    *annotations;         /**< extension of the annotation files that label groups read; NULL: none does */
     shn_map_fold  *folds;
     size_t         n_folds;
     shn_map_labels *labels;
@@ -72,6 +75,7 @@ typedef struct shn_map {
     struct { const char *source; shn_words beside; } *leave_out;    /**< sources left out where another takes part */
     size_t         n_leave_out;
     int            raw_microvolts, verify_checksums, unlabelled;        /* unlabelled 1: that no record has a label is no mistake */
+    int            windows_all, allow_missing_leads;                    /* as the options of an import, for this collection */
     char         **pool;                /**< every string above; freed together */
     void         **blocks;              /**< every array above */
     size_t         n_pool, pool_capacity, n_blocks, blocks_capacity;

@@ -52,14 +52,24 @@ static int has_source(const shn_plan *p, const char *name)
     return 0;
 }
 
-/** Sources that only repeat another one that takes part itself. */
-static void leave_out(shn_plan *p)
+static int in_list(const char *const *names, size_t n, const char *name)
+{
+    size_t i = 0;
+    while (i < n && strcmp(names[i], name) != 0) i++;
+    return i < n;
+}
+
+/** Sources that only repeat another one that takes part itself, here or beside this cohort. */
+static void leave_out(shn_plan *p, const shn_import_options *o)
 {
     for (size_t c = 0; c < p->n_collections; c++) {
         shn_collection_data *data = p->collections[c];
         for (size_t k = 0; k < data->map->n_leave_out; k++) {
             int there = 0;
-            for (size_t b = 0; b < data->map->leave_out[k].beside.n; b++) there |= has_source(p, data->map->leave_out[k].beside.items[b]);
+            for (size_t b = 0; b < data->map->leave_out[k].beside.n; b++) {
+                const char *name = data->map->leave_out[k].beside.items[b];
+                there |= has_source(p, name) || in_list(o->beside, o->n_beside, name);
+            }
             for (size_t i = 0; there && i < data->n_entries; i++) {
                 shn_entry *e = &data->entries[i];
                 if (e->refused != SHN_REASON_NONE || strcmp(e->source_name, data->map->leave_out[k].source) != 0) continue;
@@ -117,20 +127,30 @@ shn_status shn_plan_check_patients(const shn_plan *p, shn_error *err)
 }
 
 /** Windows of T samples in a record of n: as many as fit, and a shorter last one where it is long enough by itself. */
-static uint32_t count_windows(const shn_plan *p, const shn_entry *e, const shn_import_options *o)
+static uint32_t count_windows(const shn_plan *p, size_t collection, const shn_entry *e, const shn_import_options *o)
 {
-    if (!p->windows_all || e->refused != SHN_REASON_NONE || e->fs_hz <= 0) return 1;
+    if (!shn_plan_windows_all(p, collection) || e->refused != SHN_REASON_NONE || e->fs_hz <= 0) return 1;
     const size_t n = (size_t)ceil((double)e->n_samples * p->fs_hz / e->fs_hz - 1e-9);
     const size_t rest = n % p->n_samples;
     const size_t windows = n / p->n_samples + (rest > 0 && (double)rest >= o->signal.min_seconds * p->fs_hz);
     return windows > 1 ? windows < UINT32_MAX ? (uint32_t)windows : UINT32_MAX : 1;
 }
 
+shn_stretch shn_plan_stretch(const shn_plan *p, size_t row)
+{
+    const shn_entry    *e = shn_plan_entry(p, row);
+    const shn_plan_row *r = &p->rows[row];
+    const int    many = r->window > 0 || (row + 1 < p->n_rows && r[1].collection == r->collection && r[1].entry == r->entry);
+    const double T = (double)p->n_samples, length = e->fs_hz > 0 ? ceil((double)e->n_samples * p->fs_hz / e->fs_hz - 1e-9) : T;
+    const double start = many ? r->window * T : length > T ? floor((length - T) / 2) : 0;
+    return (shn_stretch){ start / p->fs_hz, fmin(start + T, length) / p->fs_hz };
+}
+
 static shn_status lay_rows(shn_plan *p, const shn_import_options *o, shn_error *err)
 {
     for (size_t c = 0; c < p->n_collections; c++)
         for (size_t i = 0; i < p->collections[c]->n_entries; i++) {
-            const uint32_t n = count_windows(p, &p->collections[c]->entries[i], o);
+            const uint32_t n = count_windows(p, c, &p->collections[c]->entries[i], o);
             if (shn_grow(&p->rows, &p->rows_capacity, p->n_rows + n, sizeof *p->rows) != 0) return shn_fail_nomem(err, "import");
             for (uint32_t w = 0; w < n; w++) p->rows[p->n_rows++] = (shn_plan_row){ (uint32_t)c, (uint32_t)i, w };
         }
@@ -166,6 +186,16 @@ static shn_status hash_sources(shn_plan *p, shn_error *err)
 
 static void add_text(shn_sha256 *h, const char *s) { shn_sha256_add(h, s ? s : "", s ? strlen(s) + 1 : 1); }
 
+static void add_marks(shn_sha256 *h, const shn_annotations *set)
+{
+    for (size_t i = 0; set && i < shn_annotations_count(set); i++) {
+        const shn_annotation *a = shn_annotations_at(set, i);
+        shn_sha256_add(h, &a->sample, sizeof a->sample);
+        shn_sha256_add(h, &a->code, sizeof a->code);
+        add_text(h, a->aux);
+    }
+}
+
 /** Over everything that decides a byte of the cohort. */
 static shn_status digest_plan(shn_plan *p, const shn_import_options *o, shn_error *err)
 {
@@ -187,7 +217,9 @@ static shn_status digest_plan(shn_plan *p, const shn_import_options *o, shn_erro
         add_text(h, e->id);
         add_text(h, e->split);
         add_text(h, e->header_labels);
+        if (p->rows[r].window == 0) add_marks(h, e->marks);
         shn_sha256_add(h, &p->rows[r].window, sizeof p->rows[r].window);
+        add_text(h, e->refused == SHN_REASON_EXCLUDED ? "left out" : "");
     }
     shn_sha256_end(h, digest);
     shn_sha256_hex(digest, p->digest);
@@ -218,7 +250,7 @@ static shn_status make_plan(shn_plan *p, const shn_collection *given, size_t n, 
     if (st == SHN_OK) st = open_collections(p, given, n, o, err);
     if (st == SHN_OK) st = number_sources(p, err);
     if (st != SHN_OK) return st;
-    leave_out(p);
+    leave_out(p, o);
     st = refuse_doubles(p, err);
     if (st == SHN_OK) st = shn_plan_scan(p, o, err);
     for (size_t c = 0; st == SHN_OK && c < p->n_collections; c++)      /* a walked file may have named its patient */

@@ -47,20 +47,29 @@ static inline shn_entry *shn_plan_entry(const shn_plan *p, size_t row)
     return &p->collections[p->rows[row].collection]->entries[p->rows[row].entry];
 }
 
+/** 1 if longer records of the collection give consecutive windows, 0 if their central one. */
+static inline int shn_plan_windows_all(const shn_plan *p, size_t collection) { return p->windows_all || p->collections[collection]->map->windows_all; }
+
+/** Which seconds of its recording a row holds: its window, or the middle of a recording that gives only that. */
+shn_stretch shn_plan_stretch(const shn_plan *p, size_t row);
+
 /** Working memory for one thread that reads labels. */
 typedef struct shn_label_scratch { shn_row_labels row; uint8_t *known; } shn_label_scratch;
 SHN_NODISCARD shn_status shn_label_scratch_new(const shn_plan *p, shn_label_scratch *out, shn_error *err);
 void shn_label_scratch_free(shn_label_scratch *s);
 
 /**
- * Labels and known flags of an entry by registry index (scratch->row.positive, scratch->known).
+ * Labels and known flags of an entry (part: of these seconds of it, for labels from annotations; NULL: all) by registry index
+ * (scratch->row.positive, scratch->known).
  * Known: the source could have named it, a number that a rule needs is there, and no parent that was named leaves it open.
  */
-SHN_NODISCARD shn_status shn_plan_labels(const shn_plan *p, size_t collection, const shn_entry *e, shn_label_scratch *scratch, shn_error *err);
+SHN_NODISCARD shn_status shn_plan_labels(const shn_plan *p, size_t collection, const shn_entry *e, const shn_stretch *part, shn_label_scratch *scratch,
+                                         shn_error *err);
 
 SHN_NODISCARD shn_status shn_tally_add(shn_tally *t, const char *source, const char *name, size_t n);
 
 /* steps, in files of their own */
+SHN_NODISCARD shn_status shn_collection_scan(shn_collection_data *c, const shn_import_options *o, shn_error *err); /* scan.c: one, as far as its labels need it */
 SHN_NODISCARD shn_status shn_plan_scan(shn_plan *p, const shn_import_options *o, shn_error *err);       /* scan.c */
 SHN_NODISCARD shn_status shn_plan_findings(shn_plan *p, shn_error *err);                                /* known.c */
 SHN_NODISCARD shn_status shn_plan_check_patients(const shn_plan *p, shn_error *err);                    /* plan.c */

@@ -8,7 +8,7 @@
 /* name, file in presets/ without .yaml: assembler knows how to include bytes, C does not yet */
 #define PRESETS(X)                                                                                                   \
     X("ptbxl", ptbxl) X("cinc2021", cinc2021) X("ludb", ludb) X("brugada", brugada) X("code15", code15)              \
-    X("ptbxl-original", ptbxl_original) X("challenge", challenge) X("files", files)
+    X("mitdb", mitdb) X("ptbxl-original", ptbxl_original) X("challenge", challenge) X("files", files)
 
 #define X(name, file)                                                                                                \
     __asm__(".section .rodata\n.global shn_preset_" #file "\nshn_preset_" #file ":\n.incbin \"data/presets/" #file   \

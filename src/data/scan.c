@@ -39,6 +39,16 @@ static void take_meta(scan *s, shn_entry *e, const shn_record_meta *meta)
     e->sex = meta->sex;
 }
 
+/** Labels that stand beside the record; without them it has none, so it is refused. */
+static void read_marks(scan *s, shn_entry *e, const char *path)
+{
+    shn_error err;
+    if (!s->c->map->annotations || e->refused != SHN_REASON_NONE || shn_annotations_read(path, s->c->map->annotations, &e->marks, &err) == SHN_OK) return;
+    if (err.status == SHN_NOMEM) atomic_store(&s->out_of_memory, 1);
+    e->refused = err.reason;
+    e->detail = locked_copy(s, err.text);
+}
+
 /** The long way, without most samples: formats that decode only what is asked give their first one, others decode all. */
 static void read_whole(scan *s, shn_entry *e, const char *path)
 {
@@ -80,6 +90,7 @@ static void scan_one(scan *s, shn_entry *e)
         e->header_labels = locked_copy(s, peek.labels);
         take_meta(s, e, &peek.meta);
     } else read_whole(s, e, path);
+    read_marks(s, e, path);
 }
 
 static void scan_some(void *context, unsigned thread, unsigned n_threads)
@@ -117,19 +128,34 @@ static shn_status agree_on_rate(shn_plan *p, const shn_import_options *o, shn_er
     return SHN_OK;
 }
 
+static shn_status scan_collection(shn_team *team, shn_collection_data *data, shn_error *err)
+{
+    scan s = { .c = data };
+    pthread_mutex_init(&s.lock, NULL);
+    shn_team_run(team, scan_some, &s);
+    pthread_mutex_destroy(&s.lock);
+    return atomic_load(&s.out_of_memory) ? shn_fail_nomem(err, "import.scan") : SHN_OK;
+}
+
+/** 1 if labels stand in the files or beside them, and not in the table. */
+static int labels_need_files(const shn_collection_data *c) { return c->n_tables == 0 || header_labels(c->map) || c->map->annotations; }
+
+shn_status shn_collection_scan(shn_collection_data *c, const shn_import_options *o, shn_error *err)
+{
+    shn_team  *team = NULL;
+    if (!labels_need_files(c)) return SHN_OK;
+    shn_status st = shn_team_new(o->n_threads, &team, err);
+    if (st == SHN_OK) st = scan_collection(team, c, err);
+    shn_team_free(team);
+    return st;
+}
+
 shn_status shn_plan_scan(shn_plan *p, const shn_import_options *o, shn_error *err)
 {
     shn_team  *team = NULL;
     shn_status st = shn_team_new(o->n_threads, &team, err);
-    for (size_t c = 0; st == SHN_OK && c < p->n_collections; c++) {
-        shn_collection_data *data = p->collections[c];
-        if (o->signal.fs_hz > 0 && !o->windows_all && data->n_tables && !header_labels(data->map)) continue;
-        scan s = { .c = data };
-        pthread_mutex_init(&s.lock, NULL);
-        shn_team_run(team, scan_some, &s);
-        pthread_mutex_destroy(&s.lock);
-        if (atomic_load(&s.out_of_memory)) st = shn_fail_nomem(err, "import.scan");
-    }
+    for (size_t c = 0; st == SHN_OK && c < p->n_collections; c++)
+        if (o->signal.fs_hz == 0 || shn_plan_windows_all(p, c) || labels_need_files(p->collections[c])) st = scan_collection(team, p->collections[c], err);
     shn_team_free(team);
     return st == SHN_OK ? agree_on_rate(p, o, err) : st;
 }

@@ -128,14 +128,15 @@ int away_close(const shn_registry *reg, const int8_t *state, size_t finding)
     for (size_t r = 0; r < R; r++)
         for (size_t k = 0; shn_registry_parent(reg, r, k) >= 0; k++) {
             if ((size_t)shn_registry_parent(reg, r, k) != finding) continue;
-            if (away_close(reg, state, r) != 0) return -1;
+            const int child = away_close(reg, state, r);
+            if (child == AWAY_NO_FINDING) continue;
+            if (child != 0) return -1;
             children++;
         }
-    return children ? 0 : -1;
+    return children ? 0 : state[finding] == AWAY_NO_FINDING ? AWAY_NO_FINDING : -1;
 }
 
-/** Closed labels of a cohort's rows at the nodes; label, known [n][nodes]. */
-static shn_status close_rows(const away_nodes *o, const shn_cohort *c, const uint32_t *rows, size_t n, uint8_t *label, uint8_t *known, shn_error *err)
+shn_status away_close_rows(const away_nodes *o, const shn_cohort *c, const uint32_t *rows, size_t n, int outside, uint8_t *label, uint8_t *known, shn_error *err)
 {
     const size_t R = shn_registry_size(o->registry), K = shn_cohort_n_findings(c);
     int8_t      *state = shn_alloc(R, 1);
@@ -148,9 +149,9 @@ static shn_status close_rows(const away_nodes *o, const shn_cohort *c, const uin
     for (size_t k = 0; k < K; k++) at[k] = shn_registry_find(o->registry, shn_cohort_finding_id(c, k));
     for (size_t i = 0; i < n; i++) {
         const uint8_t *l = shn_cohort_labels(c, rows[i]), *kn = shn_cohort_known(c, rows[i]);
-        memset(state, -1, R);
+        memset(state, outside, R);
         for (size_t k = 0; k < K; k++)
-            if (at[k] >= 0 && kn[k]) state[at[k]] = l[k] != 0;
+            if (at[k] >= 0) state[at[k]] = kn[k] ? l[k] != 0 : -1;
         for (size_t j = 0; j < o->n; j++) {
             const int s = away_close(o->registry, state, o->node[j]);
             known[i * o->n + j] = s >= 0;
@@ -162,8 +163,7 @@ static shn_status close_rows(const away_nodes *o, const shn_cohort *c, const uin
     return SHN_OK;
 }
 
-/** A node's score is the largest of the findings at or below it. */
-static void node_scores(const away_nodes *o, const float *score, size_t n, size_t K, float *out)
+void away_node_scores(const away_nodes *o, const float *score, size_t n, size_t K, float *out)
 {
     for (size_t i = 0; i < n; i++)
         for (size_t j = 0; j < o->n; j++) {
@@ -194,7 +194,7 @@ static shn_status side_labels(const away_nodes *o, const shn_cohort *c, const ch
     s->label = shn_alloc(s->n * o->n, 1);
     s->known = shn_alloc(s->n * o->n, 1);
     if (!s->label || !s->known) return shn_fail_nomem(err, "eval.away");
-    return close_rows(o, c, s->rows, s->n, s->label, s->known, err);
+    return away_close_rows(o, c, s->rows, s->n, -1, s->label, s->known, err);
 }
 
 static shn_status side_scores(const away_nodes *o, const shn_model *m, shn_engine *eng, const shn_cohort *c, shn_readout readout, const shn_watcher *watcher, side *s,
@@ -204,7 +204,7 @@ static shn_status side_scores(const away_nodes *o, const shn_model *m, shn_engin
     s->score = shn_alloc(s->n * o->n, sizeof *s->score);
     shn_status st = z && raw && s->score ? shn_embed_cohort(m, eng, c, s->rows, s->n, z, watcher, err) : shn_fail_nomem(err, "eval.away");
     if (st == SHN_OK) st = shn_readout_scores(m, readout, z, s->n, raw, err);
-    if (st == SHN_OK) node_scores(o, raw, s->n, m->K, s->score);
+    if (st == SHN_OK) away_node_scores(o, raw, s->n, m->K, s->score);
     free(z);
     free(raw);
     return st;
@@ -264,6 +264,16 @@ static shn_status find_nodes(judged *j, const shn_model *m, const shn_cohort *aw
     return j->prevalence && j->specific && j->node_n_pos ? SHN_OK : shn_fail_nomem(err, "eval.away");
 }
 
+static shn_status ask_nodes(judged *j, shn_error *err)
+{
+    const char **ids = shn_alloc(j->nodes->n, sizeof *ids);
+    if (!ids) return shn_fail_nomem(err, "eval.away");
+    for (size_t k = 0; k < j->nodes->n; k++) ids[k] = shn_registry_at(j->nodes->registry, j->nodes->node[k])->id;
+    const shn_status st = judged_ask(j, ids, err);
+    free(ids);
+    return st;
+}
+
 shn_status judged_open_away(const shn_model *m, shn_engine *eng, const shn_cohort *away, const shn_cohort *home, const shn_eval_options *options, judged *j, shn_error *err)
 {
     const shn_readout readout = options->readout == SHN_READOUT_COUNT ? m->readout_default : options->readout;
@@ -291,6 +301,7 @@ shn_status judged_open_away(const shn_model *m, shn_engine *eng, const shn_cohor
         here.rows = NULL;
         here.label = here.known = NULL;
         snprintf(j->fitted_on, sizeof j->fitted_on, "home cohort's val, labels closed upward to %zu shared findings", j->nodes->n);
+        st = ask_nodes(j, err);
     }
     shn_calibration_release(&fit);
     side_free(&here);

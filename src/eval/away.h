@@ -26,9 +26,22 @@ void away_nodes_free(away_nodes *nodes);
 
 /**
  * State of a registry finding in a record whose own labels are given by registry index (state [R]: 1 positive, 0 negative, -1 unknown): positive if it or
- * a finding below it is, negative if it or all its children are known and none is positive, else unknown (-1).
+ * a finding below it is, negative if it or all its children are known and none is positive, else unknown (-1). Children with AWAY_NO_FINDING are passed over;
+ * AWAY_NO_FINDING if nothing else is left.
  */
 int away_close(const shn_registry *registry, const int8_t *state, size_t finding);
+#define AWAY_NO_FINDING (-2)            /**< the source could never have named it */
+
+/**
+ * Closed labels of a cohort's rows at the nodes.
+ * @param outside  state of what is no finding of the cohort: -1, not known, so that a parent with such a child is never negative (two institutions must mean the same by
+ *                 it); AWAY_NO_FINDING, the parent is what the cohort's own findings make of it
+ * @param[out] label, known  [n][nodes]
+ */
+SHN_NODISCARD shn_status away_close_rows(const away_nodes *o, const shn_cohort *c, const uint32_t *rows, size_t n, int outside, uint8_t *label, uint8_t *known,
+                                         shn_error *err);
+/** A node's score is the largest of the model's findings at or below it: score [n][K] to out [n][nodes]. */
+void away_node_scores(const away_nodes *o, const float *score, size_t n, size_t K, float *out);
 
 /**
  * As judged_open, at nodes: out->set has K = number of nodes, labels closed; out->nodes says what they are.

@@ -1,6 +1,7 @@
 #include "eval/controls.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,13 +16,16 @@ enum { WARM_BATCH = 64, WARM_STEPS = 40 };
 static const double penalties[] = { 1, 10, 100, 1000, 10000 };
 enum { N_PENALTIES = sizeof penalties / sizeof *penalties };
 
+static float frequency_score(const shn_model *m, size_t k)
+{
+    const double p = (m->n_pos[k] + 0.5) / (m->n_known[k] + 1.0);
+    return (float)log(p / (1 - p));
+}
+
 void control_frequency(const evalset *s, float *score)
 {
     for (size_t i = 0; i < s->n; i++)
-        for (size_t k = 0; k < s->K; k++) {
-            const double p = (s->model->n_pos[k] + 0.5) / (s->model->n_known[k] + 1.0);
-            score[i * s->K + k] = (float)log(p / (1 - p));
-        }
+        for (size_t k = 0; k < s->K; k++) score[i * s->K + k] = frequency_score(s->model, k);
 }
 
 /** A copy of the model's encoder with fresh weights; only what shn_embed_cohort reads is filled. */
@@ -30,6 +34,7 @@ static shn_status random_model(const shn_model *m, shn_model **out, shn_error *e
     const shn_status st = shn_model_new(&m->encoder.config, m->K, 0, out, err);
     if (st != SHN_OK) return st;
     (*out)->input = m->input;
+    (*out)->input.reduce = SHN_REDUCE_MEAN;     /* what the probe was fitted on: the mean of a linear score is the score of the mean */
     shn_encoder_init(&(*out)->encoder, CONTROL_ENCODER_SEED, (*out)->params, (*out)->state);
     return SHN_OK;
 }
@@ -67,18 +72,21 @@ static void mean_features(const float *z, size_t n, size_t W, size_t E, double *
         }
 }
 
-/** Centres and scales both sets by the mean and sd of the first. */
-static void standardise(double *train, size_t n_train, double *test, size_t n_test, size_t E)
+/** Mean and 1 / sd of each feature; 0 for one that does not vary. */
+typedef struct scaling { double *mean, *scale; } scaling;
+
+static void standardise(double *x, size_t n, size_t E, const scaling *to)
 {
     for (size_t e = 0; e < E; e++) {
         double sum = 0, square = 0;
-        for (size_t i = 0; i < n_train; i++) {
-            sum += train[i * E + e];
-            square += train[i * E + e] * train[i * E + e];
+        for (size_t i = 0; i < n; i++) {
+            sum += x[i * E + e];
+            square += x[i * E + e] * x[i * E + e];
         }
-        const double mean = sum / (double)n_train, var = square / (double)n_train - mean * mean, scale = var > 1e-20 ? 1 / sqrt(var) : 0;
-        for (size_t i = 0; i < n_train; i++) train[i * E + e] = (train[i * E + e] - mean) * scale;
-        for (size_t i = 0; i < n_test; i++) test[i * E + e] = (test[i * E + e] - mean) * scale;
+        const double mean = sum / (double)n, var = square / (double)n - mean * mean;
+        to->mean[e] = mean;
+        to->scale[e] = var > 1e-20 ? 1 / sqrt(var) : 0;
+        for (size_t i = 0; i < n; i++) x[i * E + e] = (x[i * E + e] - mean) * to->scale[e];
     }
 }
 
@@ -130,71 +138,144 @@ static size_t best_penalty(const probe *p, const evalset *train)
  * Ridge scores of different findings stand on different scales; without this the probe would rank findings within a record worse than
  * their frequencies do. Slope and intercept come from left-out training scores; the least slope only keeps the order within a finding.
  */
-static shn_status to_log_odds(const float *left_out, const evalset *train, size_t n, float *score, shn_error *err)
+static shn_status to_log_odds(const float *left_out, const evalset *train, shn_calibration *c, shn_error *err)
 {
-    const size_t     K = train->K;
-    const shn_scored raw = { left_out, train->label, train->known, train->n, K };
-    shn_calibration  c = { 0 };
-    double *prevalence = shn_alloc(K, sizeof *prevalence);
-    shn_status st = prevalence && shn_calibration_alloc(&c, K) ? shn_calibration_fit(&raw, NULL, prevalence, &c, err)
-                                                                : shn_fail_nomem(err, "eval.control");
-    for (size_t i = 0; i < n && st == SHN_OK; i++)
-        for (size_t k = 0; k < K; k++) score[i * K + k] = fmaxf(c.slope[k], 1e-3f) * score[i * K + k] + c.intercept[k];
+    const shn_scored raw = { left_out, train->label, train->known, train->n, train->K };
+    double *prevalence = shn_alloc(train->K, sizeof *prevalence);
+    const shn_status st = prevalence && shn_calibration_alloc(c, train->K) ? shn_calibration_fit(&raw, NULL, prevalence, c, err) : shn_fail_nomem(err, "eval.control");
+    for (size_t k = 0; k < train->K && st == SHN_OK; k++) c->slope[k] = fmaxf(c->slope[k], 1e-3f);
     free(prevalence);
-    shn_calibration_release(&c);
     return st;
 }
 
-shn_status control_linear_probe(const evalset *train, const evalset *s, size_t E, float *score, double *penalty, shn_error *err)
+/** The probe's weights, scaling and calibration as one linear head on the features as they come. */
+static void fold_head(const double *weight, const scaling *by, const shn_calibration *c, size_t K, size_t E, float *head_weight, float *head_bias)
 {
-    const size_t W = s->model->input.n_windows;
-    probe   p = { 0 };
-    double *x = shn_alloc(train->n * E, sizeof *x), *test = shn_alloc(s->n * E, sizeof *test);
-    shn_status st = x && test ? probe_open(train, E, &p, err) : shn_fail_nomem(err, "eval.control");
+    for (size_t k = 0; k < K; k++) {
+        double bias = c->intercept[k];
+        for (size_t e = 0; e < E; e++) {
+            const double w = c->slope[k] * weight[k * E + e] * by->scale[e];
+            head_weight[k * E + e] = (float)w;
+            bias -= w * by->mean[e];
+        }
+        head_bias[k] = (float)bias;
+    }
+}
+
+/** A head on the mean over windows of train->z; weight [K][E], bias [K]. */
+static shn_status fit_head(const evalset *train, size_t E, float *weight, float *bias, double *penalty, shn_error *err)
+{
+    probe           p = { 0 };
+    shn_calibration c = { 0 };
+    double         *x = shn_alloc(train->n * E, sizeof *x);
+    const scaling   by = { shn_alloc(E, sizeof(double)), shn_alloc(E, sizeof(double)) };
+    shn_status st = x && by.mean && by.scale ? probe_open(train, E, &p, err) : shn_fail_nomem(err, "eval.control");
     if (st == SHN_OK) {
-        mean_features(train->z, train->n, W, E, x);
-        mean_features(s->z, s->n, W, E, test);
-        standardise(x, train->n, test, s->n, E);
+        mean_features(train->z, train->n, train->model->input.n_windows, E, x);
+        standardise(x, train->n, E, &by);
         const ridge_data d = { x, train->label, train->known, p.fold, train->n, E, train->K, p.n_folds };
         st = ridge_fit(&d, penalties, N_PENALTIES, p.weight, p.left_out, err);
     }
     if (st == SHN_OK) {
         const size_t best = best_penalty(&p, train);
         *penalty = penalties[best];
-        ridge_apply(test, p.weight + best * s->K * E, s->n, E, s->K, score);
-        st = to_log_odds(p.left_out + best * train->n * train->K, train, s->n, score, err);
+        st = to_log_odds(p.left_out + best * train->n * train->K, train, &c, err);
+        if (st == SHN_OK) fold_head(p.weight + best * train->K * E, &by, &c, train->K, E, weight, bias);
     }
+    shn_calibration_release(&c);
     probe_free(&p);
     free(x);
-    free(test);
+    free(by.mean);
+    free(by.scale);
+    return st;
+}
+
+shn_status control_linear_probe(const evalset *train, const evalset *s, size_t E, float *score, double *penalty, shn_error *err)
+{
+    const size_t K = train->K;
+    float  *weight = shn_alloc(K * E, sizeof *weight), *bias = shn_alloc(K, sizeof *bias);
+    double *x = shn_alloc(s->n * E, sizeof *x);
+    shn_status st = weight && bias && x ? fit_head(train, E, weight, bias, penalty, err) : shn_fail_nomem(err, "eval.control");
+    if (st == SHN_OK) mean_features(s->z, s->n, s->model->input.n_windows, E, x);
+    for (size_t i = 0; i < s->n && st == SHN_OK; i++)
+        for (size_t k = 0; k < K; k++) {
+            double sum = bias[k];
+            for (size_t e = 0; e < E; e++) sum += weight[k * E + e] * x[i * E + e];
+            score[i * K + k] = (float)sum;
+        }
+    free(weight);
+    free(bias);
+    free(x);
+    return st;
+}
+
+/* ---- controls as models ---- */
+
+/** Findings, counts and flags of m; a linear head is the only read-out. */
+static shn_status take_findings(const shn_model *m, const char *name, shn_model *to, shn_error *err)
+{
+    int ok = 1;
+    snprintf(to->loss, sizeof to->loss, "%s", name);
+    to->readouts = 1u << SHN_READOUT_LOGIT;
+    to->readout_default = SHN_READOUT_LOGIT;
+    for (size_t k = 0; k < m->K; k++) {
+        const struct { char *const *from; char **to; } texts[] = { { &m->finding_id[k], &to->finding_id[k] }, { &m->name_en[k], &to->name_en[k] },
+                                                                  { &m->name_ja[k], &to->name_ja[k] }, { &m->codes[k], &to->codes[k] } };
+        for (size_t t = 0; t < sizeof texts / sizeof *texts; t++) ok &= (*texts[t].to = shn_strdup(*texts[t].from ? *texts[t].from : "")) != NULL;
+        to->flags[k] = m->flags[k];
+        to->n_pos[k] = m->n_pos[k];
+        to->n_known[k] = m->n_known[k];
+    }
+    return ok ? SHN_OK : shn_fail_nomem(err, "eval.control");
+}
+
+shn_status control_frequency_model(const shn_model *like, shn_model **out, shn_error *err)
+{
+    shn_status st = random_model(like, out, err);
+    if (st == SHN_OK) st = take_findings(like, "label frequency", *out, err);
+    for (size_t k = 0; st == SHN_OK && k < like->K; k++) (*out)->head_bias[k] = frequency_score(like, k);       /* weights stay 0 */
+    if (st == SHN_OK) return SHN_OK;
+    shn_model_free(*out);
+    *out = NULL;
+    return st;
+}
+
+shn_status control_probe_model(const shn_model *like, const shn_cohort *c, const char *train_split, const shn_engine_options *options, const shn_watcher *watcher,
+                               shn_model **out, double *penalty, shn_error *err)
+{
+    shn_model  *random = NULL;
+    shn_engine *eng = NULL;
+    evalset     train = { 0 };
+    *out = NULL;
+    shn_status  st = random_model(like, &random, err);
+    if (st == SHN_OK) st = take_findings(like, "random encoder", random, err);
+    if (st == SHN_OK) st = evalset_open_labels(random, c, train_split, &train, err);
+    if (st == SHN_OK) st = settle_statistics(random, options, &train, err);
+    if (st == SHN_OK) st = shn_model_engine(random, WARM_BATCH, options, &eng, err);
+    if (st == SHN_OK) {
+        train.z = shn_alloc(train.n * random->input.n_windows * random->E, sizeof *train.z);
+        st = train.z ? shn_embed_cohort(random, eng, c, train.rows, train.n, train.z, watcher, err) : shn_fail_nomem(err, "eval.control");
+    }
+    if (st == SHN_OK) st = fit_head(&train, random->E, random->head_weight, random->head_bias, penalty, err);
+    evalset_close(&train);
+    shn_engine_free(eng);
+    if (st == SHN_OK) *out = random;
+    else shn_model_free(random);
     return st;
 }
 
 shn_status control_random_probe(const evalset *s, const shn_engine_options *options, const char *train_split, const shn_watcher *watcher,
                                 float *score, double *penalty, shn_error *err)
 {
-    shn_model  *random = NULL;
+    shn_model  *probed = NULL;
     shn_engine *eng = NULL;
-    evalset     train = { 0 };
-    const size_t W = s->model->input.n_windows;
-    float      *own_z = shn_alloc(s->n * W * s->model->E, sizeof *own_z);
-    shn_status  st = own_z ? random_model(s->model, &random, err) : shn_fail_nomem(err, "eval.control");
-    if (st == SHN_OK) st = evalset_open_labels(s->model, s->cohort, train_split, &train, err);
-    if (st == SHN_OK) st = settle_statistics(random, options, &train, err);
-    if (st == SHN_OK) st = shn_model_engine(random, WARM_BATCH, options, &eng, err);
-    if (st == SHN_OK) {
-        train.z = shn_alloc(train.n * W * random->E, sizeof *train.z);
-        st = train.z ? shn_embed_cohort(random, eng, s->cohort, train.rows, train.n, train.z, watcher, err) : shn_fail_nomem(err, "eval.control");
-    }
-    if (st == SHN_OK) st = shn_embed_cohort(random, eng, s->cohort, s->rows, s->n, own_z, watcher, err);
-    if (st == SHN_OK) {
-        evalset mine = *s;              /* the same records with the random encoder's embeddings */
-        mine.z = own_z;
-        st = control_linear_probe(&train, &mine, random->E, score, penalty, err);
-    }
-    evalset_close(&train);
+    float      *z = shn_alloc(s->n * s->model->input.n_windows * s->model->E, sizeof *z);
+    shn_status  st = z ? control_probe_model(s->model, s->cohort, train_split, options, watcher, &probed, penalty, err) : shn_fail_nomem(err, "eval.control");
+    if (st == SHN_OK) st = shn_model_engine(probed, WARM_BATCH, options, &eng, err);
+    if (st == SHN_OK) st = shn_embed_cohort(probed, eng, s->cohort, s->rows, s->n, z, watcher, err);
+    if (st == SHN_OK) st = shn_readout_scores(probed, SHN_READOUT_LOGIT, z, s->n, score, err);
     shn_engine_free(eng);
-    shn_model_free(random);
-    free(own_z);
+    shn_model_free(probed);
+    free(z);
     return st;
 }

@@ -23,4 +23,13 @@ SHN_NODISCARD shn_status control_random_probe(const evalset *s, const shn_engine
 /** The probe alone, on the embeddings z [n][n_windows][E] that the two sets hold; score [s->n][K]. */
 SHN_NODISCARD shn_status control_linear_probe(const evalset *train, const evalset *s, size_t E, float *score, double *penalty, shn_error *err);
 
+/**
+ * The two controls as models with a linear head (read-out logit), to be fitted and judged like any other. Findings and their counts are those of `like`, as is
+ * the encoder's shape. *out is owned by the caller.
+ * Errors of the probe: as control_random_probe.
+ */
+SHN_NODISCARD shn_status control_frequency_model(const shn_model *like, shn_model **out, shn_error *err);
+SHN_NODISCARD shn_status control_probe_model(const shn_model *like, const shn_cohort *c, const char *train_split, const shn_engine_options *options,
+                                             const shn_watcher *watcher, shn_model **out, double *penalty, shn_error *err);
+
 #endif

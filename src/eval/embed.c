@@ -41,8 +41,7 @@ typedef struct row_source {
     size_t   n_valid;
 } row_source;
 
-/** The cohort's row as a record in mV. *out is owned by the caller. */
-static shn_status row_record(const shn_cohort *c, size_t row, shn_record **out, shn_error *err)
+shn_status shn_cohort_record(const shn_cohort *c, size_t row, shn_record **out, shn_error *err)
 {
     const shn_packed p = shn_cohort_packed(c, row);
     const shn_status st = shn_record_new(SHN_LEADS, p.n_valid ? p.n_valid : 1, shn_cohort_fs_hz(c), out, err);
@@ -67,7 +66,7 @@ static shn_status resample_row(row_source *r, size_t row, shn_error *err)
     o.fs_hz = r->m->input.fs_hz;
     o.allow_missing_leads = 1;          /* import has judged the row already */
     o.min_seconds = 0;
-    shn_status st = row_record(r->c, row, &stored, err);
+    shn_status st = shn_cohort_record(r->c, row, &stored, err);
     if (st == SHN_OK) st = shn_record_canonical(stored, &o, &canonical, err);
     if (st == SHN_OK) {
         r->n_valid = shn_pack_record(canonical, shn_pack_central_start(canonical, r->m->input.n_samples), r->m->input.n_samples, 1,

@@ -7,15 +7,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <utf8proc.h>
-
 #include "base/alloc.h"
 #include "base/fail.h"
 #include "eval/away.h"
 #include "eval/controls.h"
+#include "eval/doc.h"
+#include "eval/features.h"
 #include "eval/judged.h"
 #include "eval/rank.h"
+#include "eval/subgroups.h"
 #include "eval/summary.h"
+#include "eval/supersets.h"
+#include "eval/zero_shot.h"
 #include "shinden/findings.h"
 
 enum { EVAL_SCHEMA = 1, CURVE_MAX = 20 };
@@ -42,44 +45,6 @@ static void run_close(run *r)
 }
 
 /* ---- JSON ---- */
-
-/** Text from outside; what is not UTF-8 (a path, a cohort made elsewhere, a text cut short) becomes U+FFFD, since JSON must be UTF-8. */
-static json_t *text_json(const char *text)
-{
-    json_t *whole = json_string(text ? text : "");
-    if (whole) return whole;
-    const utf8proc_uint8_t *at = (const utf8proc_uint8_t *)text;
-    char *mended = shn_alloc(strlen(text) + 1, 3), *to = mended;
-    while (mended && *at) {
-        utf8proc_int32_t code;
-        const utf8proc_ssize_t n = utf8proc_iterate(at, -1, &code);
-        memcpy(to, n > 0 ? (const char *)at : "\xEF\xBF\xBD", n > 0 ? (size_t)n : 3);
-        to += n > 0 ? n : 3;
-        at += n > 0 ? n : 1;
-    }
-    json_t *out = mended ? json_string(mended) : NULL;
-    free(mended);
-    return out;
-}
-
-static json_t *number(double v) { return isfinite(v) ? json_real(v) : json_null(); }
-
-static json_t *value_json(const summary_value *v)
-{
-    json_t *o = json_object();
-    json_object_set_new(o, "value", number(v->value));
-    json_object_set_new(o, "low", number(v->low));
-    json_object_set_new(o, "high", number(v->high));
-    json_object_set_new(o, "n_undefined", json_integer(v->n_undefined));
-    return o;
-}
-
-static json_t *metrics_json(const summary *s)
-{
-    json_t *o = json_object();
-    for (int i = 0; i < METRIC_COUNT; i++) json_object_set_new(o, summary_metric_name(i), value_json(&s->metric[i]));
-    return o;
-}
 
 /** "scp:AFIB;snomed:164889003" as ["AFIB", "164889003"]. */
 static json_t *codes_json(const char *codes)
@@ -136,24 +101,24 @@ static json_t *finding_json(const run *r, size_t k, const double *top1, const do
     const column_name name = name_of(&r->j, k);
     const confusion   c = confusion_of(s, r->j.decided.at_label, k);
     const shn_calibration *fit = &m->calibration[r->j.decided.readout];
-    json_t *f = json_pack("{s:o, s:o, s:o, s:o, s:i, s:i}", "id", text_json(name.id), "codes", codes_json(name.codes), "name_en", text_json(name.en), "name_ja",
-                          text_json(name.ja), "n_pos", (int)(c.tp + c.fn), "n_known", (int)(c.tp + c.fn + c.fp + c.tn));
-    if (name.pairs) json_object_set_new(f, "compared", text_json(name.pairs));
+    json_t *f = json_pack("{s:o, s:o, s:o, s:o, s:i, s:i}", "id", doc_text(name.id), "codes", codes_json(name.codes), "name_en", doc_text(name.en), "name_ja",
+                          doc_text(name.ja), "n_pos", (int)(c.tp + c.fn), "n_known", (int)(c.tp + c.fn + c.fp + c.tn));
+    if (name.pairs) json_object_set_new(f, "compared", doc_text(name.pairs));
     json_object_set_new(f, "n_pos_train", json_integer(name.n_pos_train));
     json_object_set_new(f, "ubiquitous", json_boolean(name.flags & SHN_FINDING_UBIQUITOUS));
     json_object_set_new(f, "urgent", json_boolean(name.flags & SHN_FINDING_URGENT));
     json_object_set_new(f, "fallback", json_boolean(!r->j.nodes && r->j.decided.readout == SHN_READOUT_MARGINAL && !in_training_sets(m, k)));
-    json_object_set_new(f, "auroc", number(r->result.auroc[k].value));
-    json_object_set_new(f, "auroc_low", number(r->result.auroc[k].low));
-    json_object_set_new(f, "auroc_high", number(r->result.auroc[k].high));
-    json_object_set_new(f, "auprc", number(r->result.auprc[k].value));
-    json_object_set_new(f, "threshold", r->j.nodes ? json_null() : number(fit->fitted ? fit->threshold[k] : 0.5));
+    json_object_set_new(f, "auroc", doc_number(r->result.auroc[k].value));
+    json_object_set_new(f, "auroc_low", doc_number(r->result.auroc[k].low));
+    json_object_set_new(f, "auroc_high", doc_number(r->result.auroc[k].high));
+    json_object_set_new(f, "auprc", doc_number(r->result.auprc[k].value));
+    json_object_set_new(f, "threshold", r->j.nodes ? json_null() : doc_number(fit->fitted ? fit->threshold[k] : 0.5));
     json_object_set_new(f, "sensitivity", share(c.tp, c.fn));
     json_object_set_new(f, "specificity", share(c.tn, c.fp));
     json_object_set_new(f, "ppv", share(c.tp, c.fp));
     json_object_set_new(f, "npv", share(c.tn, c.fn));
-    json_object_set_new(f, "top1", number(top1[k]));
-    json_object_set_new(f, "top5", number(top5[k]));
+    json_object_set_new(f, "top1", doc_number(top1[k]));
+    json_object_set_new(f, "top5", doc_number(top5[k]));
     return f;
 }
 
@@ -166,7 +131,8 @@ static shn_status per_label_json(const run *r, json_t **out, shn_error *err)
         shn_top_k_per_finding(&view, 1, top1);
         shn_top_k_per_finding(&view, 5, top5);
         *out = json_array();
-        for (size_t k = 0; k < s->K; k++) json_array_append_new(*out, finding_json(r, k, top1, top5));
+        for (size_t k = 0; k < s->K; k++)
+            if (!r->j.asked || r->j.asked[k]) json_array_append_new(*out, finding_json(r, k, top1, top5));
     }
     free(top1);
     free(top5);
@@ -183,9 +149,9 @@ static json_t *missed_json(const run *r)
             const size_t      at = i * s->K + k;
             const column_name name = name_of(&r->j, k);
             if (!(name.flags & SHN_FINDING_URGENT) || !s->known[at] || !s->label[at] || r->j.decided.at_label[at] > 0.5f) continue;
-            json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:o}", "record", text_json(shn_cohort_id(s->cohort, s->rows[i])), "source",
-                                                  text_json(shn_cohort_source(s->cohort, s->rows[i])), "id", text_json(name.id), "probability",
-                                                  number(r->j.decided.probability[at])));
+            json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:o}", "record", doc_text(shn_cohort_id(s->cohort, s->rows[i])), "source",
+                                                  doc_text(shn_cohort_source(s->cohort, s->rows[i])), "id", doc_text(name.id), "probability",
+                                                  doc_number(r->j.decided.probability[at])));
         }
     return list;
 }
@@ -209,7 +175,7 @@ static shn_status curve_json(const run *r, json_t **out, shn_error *err)
             }
             share[specific] = n ? (double)hits / (double)n : NAN;
         }
-        json_array_append_new(*out, json_pack("{s:I, s:o, s:o}", "k", (json_int_t)k, "top", number(share[0]), "top_specific", number(share[1])));
+        json_array_append_new(*out, json_pack("{s:I, s:o, s:o}", "k", (json_int_t)k, "top", doc_number(share[0]), "top_specific", doc_number(share[1])));
     }
     free(hit);
     return *out ? SHN_OK : shn_fail_nomem(err, "eval");
@@ -232,7 +198,7 @@ static shn_status add_control(run *r, const char *name, const char *what, float 
     const summary_input in = judged_input(&r->j, &d);
     st = summary_make(&in, &r->o->watcher, &result, err);
     if (st == SHN_OK) {
-        json_t *metrics = metrics_json(&result);
+        json_t *metrics = doc_metrics(&result);
         json_object_set_new(metrics, "what", json_string(what));
         json_object_set_new(r->controls, name, metrics);
         summary_free(&result);
@@ -241,39 +207,77 @@ static shn_status add_control(run *r, const char *name, const char *what, float 
     return st;
 }
 
+/** A control that is trained: told as skipped where the cohort has no records to train it on (another hospital's). `text` has a %g for the penalty. */
+static shn_status add_trained(run *r, const char *name, const char *text, shn_status made, double penalty, float *score, shn_error *why, shn_error *err)
+{
+    char what[300];
+    if (made == SHN_RANGE && why->reason == SHN_REASON_NO_SPLIT) {
+        json_object_set_new(r->controls, name, json_pack("{s:s}", "skipped", "the cohort has no split 'train'"));
+        return SHN_OK;
+    }
+    if (made != SHN_OK) {
+        if (err) *err = *why;
+        return made;
+    }
+    snprintf(what, sizeof what, "ridge regression on %s (penalty %g and scale by left-out patients of train)%s", text, penalty,
+             r->n_in_train ? "; evaluated records among its training records: optimistic" : "");
+    return add_control(r, name, what, score, err);
+}
+
 static shn_status make_controls(run *r, shn_error *err)
 {
     const evalset     *s = &r->j.set;
     shn_engine_options engine;
-    char               what[256];
+    char               encoder[80];
     double             penalty = 0;
+    shn_error          why = { 0 };
     float *score = shn_alloc(s->n * s->K, sizeof *score);
     if (!score) return shn_fail_nomem(err, "eval");
     control_frequency(s, score);
     shn_status st = add_control(r, "label_frequency", "every record gets the training prevalence of each finding", score, err);
     shn_engine_defaults(&engine);
     engine.n_threads = r->o->n_threads;
-    if (st != SHN_OK) {
-        free(score);
-        return st;
+    snprintf(encoder, sizeof encoder, "a random encoder of the same shape, seed %u", CONTROL_ENCODER_SEED);
+    if (st == SHN_OK) {
+        const shn_status made = control_random_probe(s, &engine, "train", &r->o->watcher, score, &penalty, &why);
+        st = add_trained(r, "random_encoder_probe", encoder, made, penalty, score, &why, err);
     }
-    shn_error why = { 0 };
-    st = control_random_probe(s, &engine, "train", &r->o->watcher, score, &penalty, &why);
-    if (st == SHN_RANGE && why.reason == SHN_REASON_NO_SPLIT) {     /* another hospital's cohort: no records to train a probe on */
-        json_object_set_new(r->controls, "random_encoder_probe", json_pack("{s:s}", "skipped", "the cohort has no split 'train'"));
-        st = SHN_OK;
-    } else if (st == SHN_OK) {
-        snprintf(what, sizeof what, "ridge regression on a random encoder of the same shape (seed %u; penalty %g and scale by left-out patients of train)%s",
-                 CONTROL_ENCODER_SEED, penalty, r->n_in_train ? "; evaluated records among its training records: optimistic" : "");
-        st = add_control(r, "random_encoder_probe", what, score, err);
-    } else if (err) {
-        *err = why;
+    if (st == SHN_OK) {
+        const shn_status made = control_simple_features(s, "train", score, &penalty, &why);
+        st = add_trained(r, "simple_features_probe", "rate, regularity, amplitudes and intervals of the median beat", made, penalty, score, &why, err);
     }
     free(score);
     return st;
 }
 
 /* ---- the document ---- */
+
+static size_t count_missing_leads(const evalset *s)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < s->n; i++) {
+        const uint8_t *present = shn_cohort_lead_present(s->cohort, s->rows[i]);
+        int missing = 0;
+        for (unsigned lead = 0; lead < 12; lead++) missing |= !present[lead] && (s->model->input.lead_present >> lead & 1);
+        n += (size_t)missing;
+    }
+    return n;
+}
+
+/** What is only there where it was asked for, or where there is something to say. */
+static shn_status add_groups(const run *r, json_t *doc, shn_error *err)
+{
+    json_t    *group = NULL;
+    shn_status st = zero_shot_json(&r->j, &r->o->watcher, &group, err);
+    if (group) json_object_set_new(doc, "zero_shot", group);
+    group = NULL;
+    if (st == SHN_OK && r->o->supersets) st = supersets_json(&r->j, r->o->vectors, &r->o->watcher, &group, err);
+    if (group) json_object_set_new(doc, "supersets", group);
+    group = NULL;
+    if (st == SHN_OK && r->o->subgroups) st = subgroups_json(&r->j, &r->o->watcher, &group, err);
+    if (group) json_object_set_new(doc, "subgroups", group);
+    return st;
+}
 
 static shn_status write_document(const run *r, char **json, shn_error *err)
 {
@@ -286,8 +290,8 @@ static shn_status write_document(const run *r, char **json, shn_error *err)
         return st;
     }
     json_t *doc = json_pack("{s:i, s:b, s:o, s:o, s:o, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:I}", "schema_version", EVAL_SCHEMA, "research_use_only", 1,
-                            "loss", text_json(s->model->loss), "cohort", text_json(shn_cohort_path(s->cohort)), "split", text_json(r->o->split),
-                            "readout", shn_readout_name(r->j.decided.readout), "fitted_on", text_json(r->j.fitted_on), "n_records", (json_int_t)s->n,
+                            "loss", doc_text(s->model->loss), "cohort", doc_text(shn_cohort_path(s->cohort)), "split", doc_text(r->o->split),
+                            "readout", shn_readout_name(r->j.decided.readout), "fitted_on", doc_text(r->j.fitted_on), "n_records", (json_int_t)s->n,
                             "n_patients", (json_int_t)s->n_patients, "n_records_in_train", (json_int_t)r->n_in_train, "n_findings_shared",
                             (json_int_t)s->n_shared, "n_findings_cohort_only", (json_int_t)s->n_cohort_only, "n_findings_model_only",
                             (json_int_t)(s->K - s->n_shared));
@@ -296,18 +300,22 @@ static shn_status write_document(const run *r, char **json, shn_error *err)
         json_decref(labels);
         return shn_fail_nomem(err, "eval");
     }
-    if (r->o->home) json_object_set_new(doc, "home", text_json(shn_cohort_path(r->o->home)));
+    if (r->o->home) json_object_set_new(doc, "home", doc_text(shn_cohort_path(r->o->home)));
+    json_object_set_new(doc, "findings_asked", r->o->findings ? doc_text(r->o->findings) : json_null());
+    json_object_set_new(doc, "n_records_missing_leads", json_integer((json_int_t)count_missing_leads(s)));
     json_object_set_new(doc, "n_bootstrap", json_integer(r->o->n_bootstrap));
     json_object_set_new(doc, "seed", json_integer((json_int_t)r->o->seed));
     json_object_set_new(doc, "permuted_labels", json_integer((json_int_t)r->o->permute_labels));
     json_object_set_new(doc, "simulated", json_boolean(*shn_cohort_attribute(s->cohort, "simulated") == '1'));
-    json_object_set_new(doc, "metrics", metrics_json(&r->result));
+    json_object_set_new(doc, "metrics", doc_metrics(&r->result));
     json_object_set_new(doc, "top_k_curve", curve);
     json_object_set_new(doc, "per_label", labels);
     json_object_set_new(doc, "missed_urgent", missed_json(r));
     json_object_set(doc, "controls", r->controls);
-    *json = json_dumps(doc, JSON_INDENT(1));
+    st = add_groups(r, doc, err);
+    *json = st == SHN_OK ? json_dumps(doc, JSON_INDENT(1)) : NULL;
     json_decref(doc);
+    if (st != SHN_OK) return st;
     return *json ? SHN_OK : shn_fail_nomem(err, "eval");
 }
 

@@ -9,6 +9,7 @@
 #include "base/fail.h"
 #include "data/permute.h"
 #include "eval/away.h"
+#include "eval/task.h"
 #include "shinden/findings.h"
 
 void judged_close(judged *j)
@@ -18,6 +19,7 @@ void judged_close(judged *j)
     free(j->specific);
     free(j->fold);
     free(j->node_n_pos);
+    free(j->asked);
     if (j->nodes) away_nodes_free(j->nodes);
     free(j->nodes);
     decisions_free(&j->decided);
@@ -121,11 +123,24 @@ static shn_status prepare(judged *j, const shn_model *m, shn_error *err)
     return SHN_OK;
 }
 
+shn_status judged_ask(judged *j, const char *const *ids, shn_error *err)
+{
+    evalset *s = &j->set;
+    if (!j->o.findings) return SHN_OK;
+    j->asked = shn_alloc(s->K, 1);
+    if (!j->asked) return shn_fail_nomem(err, "eval");
+    const shn_status st = task_select(j->o.findings, ids, s->K, j->asked, err);
+    for (size_t i = 0; st == SHN_OK && i < s->n; i++)
+        for (size_t k = 0; k < s->K; k++) s->known[i * s->K + k] &= j->asked[k];
+    return st;
+}
+
 shn_status judged_open(const shn_model *m, shn_engine *eng, const shn_cohort *c, const shn_eval_options *options, judged *out, shn_error *err)
 {
     memset(out, 0, sizeof *out);
     out->o = *options;
     shn_status st = evalset_open(m, eng, c, options->split, &options->watcher, &out->set, err);
+    if (st == SHN_OK) st = judged_ask(out, (const char *const *)m->finding_id, err);
     if (st == SHN_OK && options->permute_labels)
         st = shn_permute_labels(out->set.label, out->set.known, out->set.patient, out->set.n, out->set.n_patients, out->set.K, options->permute_labels, err);
     if (st == SHN_OK) st = prepare(out, m, err);

@@ -20,6 +20,7 @@ typedef struct judged {
     decisions decided;
     char      fitted_on[384];
     struct away_nodes *nodes;                   /* NULL, or what the K columns are where another institution is compared (away.h) */
+    uint8_t  *asked;                            /* [K] 1: the findings that options.findings names; NULL: all */
     uint32_t *node_n_pos;                       /* [K] of the nodes in the home training records; NULL: the model's own counts hold */
 } judged;
 
@@ -30,6 +31,8 @@ typedef struct judged {
 SHN_NODISCARD shn_status judged_open(const shn_model *m, shn_engine *eng, const shn_cohort *c, const shn_eval_options *options, judged *out,
                                      shn_error *err);
 void judged_close(judged *j);
+/** Leaves only what options.findings names: the other columns (ids [K]) become unknown everywhere. Errors SHN_RANGE, SHN_NOMEM. */
+SHN_NODISCARD shn_status judged_ask(judged *j, const char *const *ids, shn_error *err);
 /** The arrays that the metrics are made from, borrowed; with other decisions than the model's own for a control. */
 summary_input judged_input(const judged *j, const decisions *d);
 

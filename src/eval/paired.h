@@ -26,6 +26,12 @@ typedef enum paired_verdict { PAIRED_EQUAL, PAIRED_HIGHER, PAIRED_LOWER, PAIRED_
 SHN_NODISCARD shn_status paired_difference(const summary_input *a, const summary_input *b, size_t n_seeds, const shn_watcher *watcher,
                                            paired_value *out, shn_error *err);
 /**
+ * How much more the metrics of a drop from one place to another than those of b: (a - a_away) - (b - b_away), with b and b_away NULL the drop of a alone. Patients of
+ * both places are resampled as one list. All inputs have the same findings in the same order; the rest as paired_difference.
+ */
+SHN_NODISCARD shn_status paired_drop(const summary_input *a, const summary_input *b, const summary_input *a_away, const summary_input *b_away, size_t n_seeds,
+                                     const shn_watcher *watcher, paired_value *out, shn_error *err);
+/**
  * Equal: at least PAIRED_SEEDS_MIN seeds and the whole interval inside +-PAIRED_MARGIN. Else higher or lower if 0 is outside the interval. Else
  * undecided. One comparison; for several the intervals have to be corrected first.
  */

@@ -212,13 +212,3 @@ shn_status ridge_fit(const ridge_data *d, const double *penalties, size_t n_pena
     if (!ok) return shn_fail_nomem(err, "eval.ridge");
     return finite ? SHN_OK : shn_fail(err, SHN_RANGE, SHN_REASON_BAD_VALUE, "eval.ridge", "the random encoder's outputs are not finite on these records");
 }
-
-void ridge_apply(const double *x, const double *weight, size_t n, size_t F, size_t K, float *score)
-{
-    for (size_t i = 0; i < n; i++)
-        for (size_t k = 0; k < K; k++) {
-            double sum = 0;
-            for (size_t a = 0; a < F; a++) sum += x[i * F + a] * weight[k * F + a];
-            score[i * K + k] = (float)sum;
-        }
-}

@@ -23,7 +23,5 @@ typedef struct ridge_data {
  */
 SHN_NODISCARD shn_status ridge_fit(const ridge_data *d, const double *penalties, size_t n_penalties, double *weight, float *left_out,
                                    shn_error *err);
-/** score [n][K] = w.x; weight [K][F]. */
-void ridge_apply(const double *x, const double *weight, size_t n, size_t F, size_t K, float *score);
 
 #endif

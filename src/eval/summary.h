@@ -13,7 +13,7 @@
 
 /** The metrics in the order in which they are printed; docs/metrics.md defines each. */
 #define SUMMARY_METRICS(X)                                                                                        \
-    X(auroc_macro) X(auroc_macro_10) X(auprc_macro) X(auprc_macro_10) X(f1_micro_05) X(f1_micro_tuned)            \
+    X(auroc_macro) X(auroc_macro_10) X(auroc_macro_pos5) X(auprc_macro) X(auprc_macro_10) X(auprc_macro_pos5) X(f1_micro_05) X(f1_micro_tuned)            \
     X(f1_micro_per_label) X(f1_micro_prevalence) X(f1_macro_05) X(f1_macro_tuned) X(f1_macro_per_label)           \
     X(f1_sample_05) X(f1_sample_tuned) X(jaccard_sample) X(jaccard_sample_05) X(jaccard_micro) X(top1) X(top5)    \
     X(top1_specific) X(top5_specific) X(recall_at_5) X(ece_raw) X(ece)

@@ -11,11 +11,12 @@
 #include "base/alloc.h"
 #include "base/csv.h"
 #include "base/fail.h"
+#include "eval/table.h"
 #include "shinden/eval.h"
 
 enum { NAME_COLUMNS = 44, SMALL_PATIENTS = 500 };
 
-static shn_status parse(const char *json, json_t **out, shn_error *err)
+shn_status table_parse(const char *json, json_t **out, shn_error *err)
 {
     json_error_t why;
     *out = json_loads(json, 0, &why);
@@ -26,14 +27,13 @@ static shn_status parse(const char *json, json_t **out, shn_error *err)
     return SHN_FORMAT;
 }
 
-static void put(FILE *f, json_t *v, const char *format)
+void table_put(FILE *f, json_t *v, const char *format)
 {
     if (json_is_number(v)) fprintf(f, format, json_number_value(v));
     else fputs("     -", f);
 }
 
-/** Cuts or pads to a number of terminal columns; full-width letters take two. */
-static void put_name(FILE *f, const char *s, int columns)
+void table_put_name(FILE *f, const char *s, int columns)
 {
     int used = 0;
     while (*s) {
@@ -49,7 +49,7 @@ static void put_name(FILE *f, const char *s, int columns)
     fprintf(f, "%*s", columns - used, "");
 }
 
-static const char *text_of(json_t *o, const char *key)
+const char *table_text(json_t *o, const char *key)
 {
     const char *s = json_string_value(json_object_get(o, key));
     return s ? s : "";
@@ -60,19 +60,21 @@ static void put_overall(FILE *f, json_t *doc)
     const char *key;
     json_t     *v, *controls = json_object_get(doc, "controls");
     json_t     *frequency = json_object_get(controls, "label_frequency"), *random = json_object_get(controls, "random_encoder_probe");
+    json_t     *simple = json_object_get(controls, "simple_features_probe");
     fprintf(f, "%-22s %7s  %-17s", "metric", "value", "95 % interval");
-    if (frequency) fprintf(f, "  %s  %s", "label frequency", "random encoder + probe");
+    if (frequency) fprintf(f, "  %s  %s  %s", "label frequency", "random encoder", "simple features");
     fputc('\n', f);
     json_object_foreach(json_object_get(doc, "metrics"), key, v) {
         fprintf(f, "%-22s ", key);
-        put(f, json_object_get(v, "value"), " %6.3f");
+        table_put(f, json_object_get(v, "value"), " %6.3f");
         fputs("  ", f);
         if (json_is_number(json_object_get(v, "low")))
             fprintf(f, "[%6.3f, %6.3f]", json_number_value(json_object_get(v, "low")), json_number_value(json_object_get(v, "high")));
         else fprintf(f, "%-16s", "");
         if (frequency) {
-            put(f, json_object_get(json_object_get(frequency, key), "value"), "  %14.3f");
-            put(f, json_object_get(json_object_get(random, key), "value"), "  %14.3f");
+            table_put(f, json_object_get(json_object_get(frequency, key), "value"), "  %14.3f");
+            table_put(f, json_object_get(json_object_get(random, key), "value"), "  %14.3f");
+            table_put(f, json_object_get(json_object_get(simple, key), "value"), "  %15.3f");
         }
         fputc('\n', f);
     }
@@ -83,20 +85,20 @@ static void put_findings(FILE *f, json_t *doc)
     size_t  i;
     json_t *l;
     fputc('\n', f);
-    put_name(f, "finding", NAME_COLUMNS);
-    fputs("  pos  known  auroc  [95 % interval]   auprc   sens   spec    ppv\n", f);
+    table_put_name(f, "finding", NAME_COLUMNS);
+    fputs("  pos  known  auroc  [95 % interval]   auprc   sens   spec    ppv   top1   top5\n", f);
     json_array_foreach(json_object_get(doc, "per_label"), i, l) {
         char name[256];
         if (json_integer_value(json_object_get(l, "n_pos")) == 0) continue;         /* nothing to say; the JSON has them */
-        snprintf(name, sizeof name, "%s  %s", text_of(l, "name_ja"), text_of(l, "name_en"));
-        put_name(f, name, NAME_COLUMNS);
+        snprintf(name, sizeof name, "%s  %s", table_text(l, "name_ja"), table_text(l, "name_en"));
+        table_put_name(f, name, NAME_COLUMNS);
         fprintf(f, " %4d %6d", (int)json_integer_value(json_object_get(l, "n_pos")), (int)json_integer_value(json_object_get(l, "n_known")));
-        put(f, json_object_get(l, "auroc"), " %6.3f");
+        table_put(f, json_object_get(l, "auroc"), " %6.3f");
         if (json_is_number(json_object_get(l, "auroc_low")))
             fprintf(f, "  [%5.3f, %5.3f]", json_number_value(json_object_get(l, "auroc_low")), json_number_value(json_object_get(l, "auroc_high")));
         else fprintf(f, "  %14s", "");
-        static const char *const keys[] = { "auprc", "sensitivity", "specificity", "ppv" };
-        for (int c = 0; c < 4; c++) put(f, json_object_get(l, keys[c]), " %6.3f");
+        static const char *const keys[] = { "auprc", "sensitivity", "specificity", "ppv", "top1", "top5" };
+        for (int c = 0; c < 6; c++) table_put(f, json_object_get(l, keys[c]), " %6.3f");
         fputc('\n', f);
     }
 }
@@ -106,7 +108,7 @@ shn_status shn_eval_text(const char *json, char **text, shn_error *err)
     json_t *doc;
     size_t  size;
     *text = NULL;
-    shn_status st = parse(json, &doc, err);
+    shn_status st = table_parse(json, &doc, err);
     if (st != SHN_OK) return st;
     FILE *f = open_memstream(text, &size);
     if (!f) {
@@ -114,8 +116,8 @@ shn_status shn_eval_text(const char *json, char **text, shn_error *err)
         return shn_fail_nomem(err, "eval.table");
     }
     const int n_patients = (int)json_integer_value(json_object_get(doc, "n_patients"));
-    fprintf(f, "Research use only. Not a medical device.\n%s on split '%s': %d records, %d patients; read-out %s\nfitted on: %s\n", text_of(doc, "loss"),
-            text_of(doc, "split"), (int)json_integer_value(json_object_get(doc, "n_records")), n_patients, text_of(doc, "readout"), text_of(doc, "fitted_on"));
+    fprintf(f, "Research use only. Not a medical device.\n%s on split '%s': %d records, %d patients; read-out %s\nfitted on: %s\n", table_text(doc, "loss"),
+            table_text(doc, "split"), (int)json_integer_value(json_object_get(doc, "n_records")), n_patients, table_text(doc, "readout"), table_text(doc, "fitted_on"));
     if (json_is_true(json_object_get(doc, "simulated"))) fputs("SIMULATED records: this shows that the program works, not how well it reads ECGs\n", f);
     if (n_patients < SMALL_PATIENTS)
         fprintf(f, "small data: %d patients; many findings have a handful of positives, and differences inside the intervals mean nothing\n", n_patients);
@@ -126,9 +128,13 @@ shn_status shn_eval_text(const char *json, char **text, shn_error *err)
     const int cohort_only = (int)json_integer_value(json_object_get(doc, "n_findings_cohort_only"));
     if (model_only > 0 || cohort_only > 0)
         fprintf(f, "findings that only the model has: %d, that only the cohort has: %d; they take no part\n", model_only, cohort_only);
+    const int n_missing = (int)json_integer_value(json_object_get(doc, "n_records_missing_leads"));
+    if (n_missing > 0) fprintf(f, "%d of these records lack leads that the model was trained with; they were taken as zeros\n", n_missing);
+    if (*table_text(doc, "findings_asked")) fprintf(f, "asked about %s: the other findings are neither candidates nor truth\n", table_text(doc, "findings_asked"));
     fputc('\n', f);
     put_overall(f, doc);
     put_findings(f, doc);
+    table_put_groups(f, doc);
     const size_t n_missed = json_array_size(json_object_get(doc, "missed_urgent"));
     fprintf(f, "\n%zu urgent findings were not called at their thresholds (missed_urgent in --json lists them by record)\n", n_missed);
     json_decref(doc);
@@ -163,7 +169,7 @@ shn_status shn_eval_csv(const char *json, char **csv, shn_error *err)
     size_t  size, i;
     int     ok = 1;
     *csv = NULL;
-    shn_status st = parse(json, &doc, err);
+    shn_status st = table_parse(json, &doc, err);
     if (st != SHN_OK) return st;
     FILE *f = open_memstream(csv, &size);
     if (!f) {
@@ -174,11 +180,11 @@ shn_status shn_eval_csv(const char *json, char **csv, shn_error *err)
     for (int k = 0; k < KEYS; k++) fprintf(f, ",%s", keys[k]);
     fputc('\n', f);
     json_array_foreach(json_object_get(doc, "per_label"), i, l) {
-        shn_csv_put_field(f, text_of(l, "id"), ',');
+        shn_csv_put_field(f, table_text(l, "id"), ',');
         fputc(',', f);
-        shn_csv_put_field(f, text_of(l, "name_en"), ',');
+        shn_csv_put_field(f, table_text(l, "name_en"), ',');
         fputc(',', f);
-        shn_csv_put_field(f, text_of(l, "name_ja"), ',');
+        shn_csv_put_field(f, table_text(l, "name_ja"), ',');
         fputc(',', f);
         ok &= put_codes(f, json_object_get(l, "codes"));
         for (int k = 0; k < KEYS; k++) {

@@ -8,7 +8,7 @@
 #include "base/fail.h"
 #include "eval/rank.h"
 
-enum { AUROC_MACRO_MIN = 10, RECORD_SHIFT = 2 };
+enum { AUROC_MACRO_MIN = 10, HERE_MIN = 5, RECORD_SHIFT = 2 };
 
 static shn_scored view(const summary_input *in, const float *score) { return (shn_scored){ score, in->label, in->known, in->n, in->K }; }
 
@@ -16,6 +16,7 @@ void weighted_free(weighted *w)
 {
     free(w->start);
     free(w->ranked);
+    free(w->n_pos);
     for (int d = 0; d < WEIGHTED_DECISIONS; d++) {
         free(w->decision[d].start);
         free(w->decision[d].cell);
@@ -43,7 +44,8 @@ static int prepare_ranks(weighted *w)
     uint32_t *order = shn_alloc(in->n, sizeof *order);
     w->start = shn_alloc(in->K + 1, sizeof *w->start);
     w->ranked = shn_alloc(in->n * in->K, sizeof *w->ranked);
-    if (!order || !w->start || !w->ranked) {
+    w->n_pos = shn_alloc(in->K, sizeof *w->n_pos);
+    if (!order || !w->start || !w->ranked || !w->n_pos) {
         free(order);
         return 0;
     }
@@ -52,6 +54,7 @@ static int prepare_ranks(weighted *w)
         uint32_t    *item = w->ranked + w->start[k];
         for (size_t i = n; i-- > 0;) {                      /* order goes upwards, ranked downwards */
             const int last = i == 0 || in->score[order[i - 1] * in->K + k] != in->score[order[i] * in->K + k];
+            w->n_pos[k] += in->label[order[i] * in->K + k] != 0;
             *item++ = order[i] << RECORD_SHIFT | (uint32_t)(in->label[order[i] * in->K + k] != 0) << 1 | (uint32_t)last;
         }
         w->start[k + 1] = w->start[k] + n;
@@ -193,14 +196,19 @@ static void rank_finding(const uint32_t *item, size_t n, const double *weight, d
 static void ranking(const weighted *p, const double *weight, double *metric, double *auroc, double *auprc)
 {
     const summary_input *in = p->in;
-    double sum[4] = { 0 };
-    size_t n[2] = { 0 };
+    double sum[6] = { 0 };
+    size_t n[3] = { 0 };
     for (size_t k = 0; k < in->K; k++) {
         rank_finding(p->ranked + p->start[k], p->start[k + 1] - p->start[k], weight, &auroc[k], &auprc[k]);
         if (isnan(auroc[k])) continue;
         sum[0] += auroc[k];
         sum[1] += auprc[k];
         n[0]++;
+        if (p->n_pos[k] >= HERE_MIN) {
+            sum[4] += auroc[k];
+            sum[5] += auprc[k];
+            n[2]++;
+        }
         if (in->n_pos_train[k] < AUROC_MACRO_MIN) continue;
         sum[2] += auroc[k];
         sum[3] += auprc[k];
@@ -210,6 +218,8 @@ static void ranking(const weighted *p, const double *weight, double *metric, dou
     metric[METRIC_auprc_macro] = n[0] ? sum[1] / (double)n[0] : NAN;
     metric[METRIC_auroc_macro_10] = n[1] ? sum[2] / (double)n[1] : NAN;
     metric[METRIC_auprc_macro_10] = n[1] ? sum[3] / (double)n[1] : NAN;
+    metric[METRIC_auroc_macro_pos5] = n[2] ? sum[4] / (double)n[2] : NAN;
+    metric[METRIC_auprc_macro_pos5] = n[2] ? sum[5] / (double)n[2] : NAN;
 }
 
 static shn_f1 decided(const weighted *p, int which, const double *weight)

@@ -26,6 +26,7 @@ typedef struct weighted_bins {
 typedef struct weighted {
     const summary_input *in;            /* borrowed */
     size_t   *start;                    /* [K + 1] into ranked */
+    uint32_t *n_pos;                    /* [K] positives among these records, whatever a resample draws */
     uint32_t *ranked;                   /* known records by score downwards: record << 2 | true << 1 | last of equal scores */
     weighted_decision decision[WEIGHTED_DECISIONS];
     weighted_bins     raw, calibrated;

@@ -19,8 +19,10 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/threads.h"
+#include "experiment/lists.h"
 #include "shinden/embed.h"
 #include "shinden/eval.h"
+#include "shinden/findings.h"
 
 enum { FIT_BATCH = 64, NAME_MAX_BYTES = 80 };
 
@@ -33,37 +35,89 @@ static double now(void)
 
 /* ---- cohorts and texts ---- */
 
-static shn_status open_cohort(const char *folder, xp_cohort *c, const shn_watcher *watcher, shn_error *err)
+enum { FOLD_SEED = 1 };                 /* parts of a cross-validation are the same for every system and seed */
+
+/** One view of the cohort for each round of its cross-validation. */
+static shn_status open_folds(xp_cohort *c, const char *path, shn_error *err)
 {
-    char path[SHN_PATH_MAX], name[300], cohorts[SHN_PATH_MAX];
-    if (c->file) return shn_cohort_open(c->file, &c->open, err);
+    shn_status st = SHN_OK;
+    for (size_t i = 0; i < c->n_folds && st == SHN_OK; i++) {
+        st = shn_cohort_open(path, &c->fold[i], err);
+        if (st == SHN_OK) st = shn_cohort_cross_validate(c->fold[i], c->pool, (unsigned)c->n_folds, (unsigned)i, FOLD_SEED, err);
+    }
+    return st;
+}
+
+/** What an imported cohort was made from, to be kept in it: a config that was changed must not go on with the old file. */
+static shn_status describe_import(const xp_cohort *c, char *out, size_t size, shn_error *err)
+{
+    size_t used = (size_t)snprintf(out, size, "experiment: fs %g, seconds %g, windows_all %d, upsampling %d, missing leads %d, simulated %d", c->import.signal.fs_hz, c->import.seconds,
+                                   c->import.windows_all, c->import.signal.allow_upsampling, c->import.signal.allow_missing_leads, c->import.simulated);
+    for (size_t i = 0; i < c->n_collections && used < size; i++) {
+        const shn_collection *o = &c->collections[i];
+        used += (size_t)snprintf(out + used, size - used, "; %s %s", o->preset ? o->preset : o->map_path, o->folder ? o->folder : "");
+    }
+    for (size_t i = 0; i < c->import.n_beside && used < size; i++) used += (size_t)snprintf(out + used, size - used, "; beside %s", c->import.beside[i]);
+    return used < size ? SHN_OK : shn_fail(err, SHN_RANGE, SHN_REASON_LIMIT, "experiment", "an import of more than %zu letters", size - 1);
+}
+
+/** Imports where there is no file yet; path: of the file. */
+static shn_status make_cohort(const char *folder, const xp_cohort *c, const shn_watcher *watcher, char path[SHN_PATH_MAX], shn_error *err)
+{
+    char name[300], cohorts[SHN_PATH_MAX], made_from[4096];
+    if (c->file) return shn_path_join(path, "", c->file, err);
     snprintf(name, sizeof name, "%.200s.h5", c->name);
     shn_status st = shn_path_join(cohorts, folder, "cohorts", err);
     if (st == SHN_OK) st = shn_dir_make(cohorts, err);
     if (st == SHN_OK) st = shn_path_join(path, cohorts, name, err);
-    if (st == SHN_OK && !shn_path_exists(path)) {
+    if (st == SHN_OK) st = describe_import(c, made_from, sizeof made_from, err);
+    if (st != SHN_OK) return st;
+    if (!shn_path_exists(path)) {
         shn_import_options o = c->import;
         o.watcher = *watcher;
-        st = shn_import(c->collections, c->n_collections, path, &o, NULL, err);
+        o.command = made_from;
+        return shn_import(c->collections, c->n_collections, path, &o, NULL, err);
     }
-    return st == SHN_OK ? shn_cohort_open(path, &c->open, err) : st;
+    shn_cohort *there;
+    st = shn_cohort_open(path, &there, err);
+    if (st != SHN_OK) return st;
+    if (strcmp(shn_cohort_attribute(there, "command"), made_from) != 0)
+        st = shn_fail(err, SHN_MISMATCH, SHN_REASON_BAD_VALUE, "experiment", "%s was imported with other settings than the config has now; delete it or use another folder", path);
+    shn_cohort_close(there);
+    return st;
+}
+
+static shn_status open_cohort(const xp_plan *p, const char *folder, xp_cohort *c, const shn_watcher *watcher, shn_error *err)
+{
+    char       path[SHN_PATH_MAX];
+    shn_status st = make_cohort(folder, &p->cohorts[c->twin], watcher, path, err);
+    if (st == SHN_OK) st = shn_cohort_open(path, &c->open, err);
+    return st == SHN_OK ? open_folds(c, path, err) : st;
 }
 
 /** Digest of a text source: a file's content, or what the hash is made from. */
 static shn_status text_digest(const xp_text *t, char hex[65], shn_error *err)
 {
     if (t->file) return shn_sha256_file(t->file, hex, err);
-    snprintf(hex, 65, "hash %zu", t->hash);
+    if (t->builtin) snprintf(hex, 65, "%.40s %.20s", t->builtin, shn_registry_version(shn_registry_builtin()));
+    else snprintf(hex, 65, "hash %zu", t->hash);
     return SHN_OK;
 }
 
-static shn_status cohort_digest(const shn_cohort *c, const char *split, char hex[65], shn_error *err)
+/** What a training reads of its cohort, and what is fitted afterwards: the digests of `train` and, where there is one, `val`. */
+static shn_status cohort_digest(const shn_cohort *c, char out[2 * 65], shn_error *err)
 {
-    uint32_t  *rows = NULL;
-    size_t     n = 0;
-    shn_status st = shn_cohort_split_rows(c, split, &rows, &n, err);
-    if (st == SHN_OK) st = shn_cohort_digest(c, rows, n, hex, err);
-    free(rows);
+    static const char *const splits[] = { "train", "val" };
+    shn_status st = SHN_OK;
+    *out = '\0';
+    for (int i = 0; i < 2 && st == SHN_OK; i++) {
+        uint32_t *rows = NULL;
+        size_t    n = 0;
+        if (i == 1 && !shn_cohort_has_split(c, "val")) break;
+        st = shn_cohort_split_rows(c, splits[i], &rows, &n, err);
+        if (st == SHN_OK) st = shn_cohort_digest(c, rows, n, out + strlen(out), err);
+        free(rows);
+    }
     return st;
 }
 
@@ -75,13 +129,26 @@ static void folder_name(const char *name, char out[NAME_MAX_BYTES + 1])
     out[n] = '\0';
 }
 
-static shn_status name_run(const xp_grid *g, xp_run *run, const char *const *cohort_hex, const char *const *text_hex, shn_error *err)
+/** DIR/runs/SYSTEM-SEED[-pPART]-DIGEST. */
+static shn_status name_folder(const xp_grid *g, xp_run *run, shn_error *err)
 {
     const xp_system *s = &g->plan->systems[run->system];
+    char name[NAME_MAX_BYTES + 1], part[24] = "", tail[192], path[SHN_PATH_MAX];
+    folder_name(s->name, name);
+    if (s->n_parts > 1) snprintf(part, sizeof part, "-p%zu", run->part + 1);
+    snprintf(tail, sizeof tail, "runs/%s-%" PRIu64 "%s-%.8s", name, g->plan->seeds[run->seed], part, run->digest);
+    const shn_status st = shn_path_join(path, g->folder, tail, err);
+    if (st != SHN_OK) return st;
+    run->folder = shn_strdup(path);
+    return run->folder ? SHN_OK : shn_fail_nomem(err, "experiment");
+}
+
+static shn_status name_run(const xp_grid *g, xp_run *run, const char *cohort_hex, const char *text_hex, shn_error *err)
+{
     shn_train_config config;
-    char *yaml = NULL, hex[65], name[NAME_MAX_BYTES + 1], path[SHN_PATH_MAX], tail[160];
+    char   *yaml = NULL, hex[65];
     uint8_t digest[32];
-    shn_status st = xp_train_config(g->plan, s, g->plan->seeds[run->seed], &config, err);
+    shn_status st = xp_train_config(g->plan, &g->plan->systems[run->system], g->plan->seeds[run->seed], run->part, &config, err);
     if (st == SHN_OK) st = shn_train_config_yaml(&config, 1, &yaml, err);
     if (st != SHN_OK) return st;
     shn_sha256 *h = shn_sha256_new();
@@ -90,59 +157,68 @@ static shn_status name_run(const xp_grid *g, xp_run *run, const char *const *coh
         return shn_fail_nomem(err, "experiment");
     }
     shn_sha256_add(h, yaml, strlen(yaml));
-    shn_sha256_add(h, cohort_hex[s->cohort], strlen(cohort_hex[s->cohort]));
-    if (s->text < g->plan->n_texts) shn_sha256_add(h, text_hex[s->text], strlen(text_hex[s->text]));
+    shn_sha256_add(h, cohort_hex, strlen(cohort_hex));
+    shn_sha256_add(h, text_hex, strlen(text_hex));
     shn_sha256_end(h, digest);
     free(yaml);
     shn_sha256_hex(digest, hex);
     snprintf(run->digest, sizeof run->digest, "%.16s", hex);
-    folder_name(s->name, name);
-    snprintf(tail, sizeof tail, "runs/%s-%" PRIu64 "-%.8s", name, g->plan->seeds[run->seed], run->digest);
-    st = shn_path_join(path, g->folder, tail, err);
-    if (st != SHN_OK) return st;
-    run->folder = shn_strdup(path);
-    return run->folder ? SHN_OK : shn_fail_nomem(err, "experiment");
+    return name_folder(g, run, err);
+}
+
+/** Digests of the cohorts, or of their folds, that systems are trained on: hex [n_cohorts][XP_PARTS_MAX]. */
+static shn_status digest_cohorts(const xp_plan *p, char (*hex)[2 * 65], shn_error *err)
+{
+    shn_status st = SHN_OK;
+    for (size_t i = 0; i < p->n_systems && st == SHN_OK; i++) {         /* only cohorts that are trained on need a training split */
+        const size_t c = p->systems[i].cohort, n = p->cohorts[c].n_folds ? p->cohorts[c].n_folds : 1;
+        for (size_t part = 0; part < n && st == SHN_OK && !*hex[c * XP_PARTS_MAX + part]; part++)
+            st = cohort_digest(xp_training_cohort(p, &p->systems[i], part), hex[c * XP_PARTS_MAX + part], err);
+        if (st != SHN_OK) shn_error_prefix(err, "cohort '%.60s'", p->cohorts[c].name);
+    }
+    return st;
 }
 
 static shn_status name_runs(xp_grid *g, shn_error *err)
 {
     const xp_plan *p = g->plan;
-    char (*hex)[65] = shn_alloc(p->n_cohorts + p->n_texts, sizeof *hex);
-    const char **names = shn_alloc(p->n_cohorts + p->n_texts, sizeof *names);
-    shn_status st = hex && names ? SHN_OK : shn_fail_nomem(err, "experiment");
-    for (size_t i = 0; i < p->n_cohorts + p->n_texts && st == SHN_OK; i++) {
-        names[i] = hex[i];
-        st = i < p->n_cohorts ? SHN_OK : text_digest(&p->texts[i - p->n_cohorts], hex[i], err);
+    char (*cohort)[2 * 65] = shn_alloc(p->n_cohorts * XP_PARTS_MAX, sizeof *cohort);
+    char (*text)[65] = shn_alloc(p->n_texts + 1, sizeof *text);         /* the last: no text */
+    shn_status st = cohort && text ? SHN_OK : shn_fail_nomem(err, "experiment");
+    for (size_t i = 0; i < p->n_texts && st == SHN_OK; i++) st = text_digest(&p->texts[i], text[i], err);
+    if (st == SHN_OK) st = digest_cohorts(p, cohort, err);
+    for (size_t i = 0; i < g->n_runs && st == SHN_OK; i++) {
+        const xp_system *s = &p->systems[g->runs[i].system];
+        const size_t     fold = p->cohorts[s->cohort].n_folds ? g->runs[i].part : 0;
+        st = name_run(g, &g->runs[i], cohort[s->cohort * XP_PARTS_MAX + fold], text[s->text], err);
     }
-    for (size_t i = 0; i < p->n_systems && st == SHN_OK; i++) {         /* only cohorts that are trained on need a training split */
-        const size_t c = p->systems[i].cohort;
-        if (!*hex[c]) st = cohort_digest(p->cohorts[c].open, "train", hex[c], err);
-        if (st != SHN_OK) shn_error_prefix(err, "cohort '%.60s'", p->cohorts[c].name);
-    }
-    for (size_t i = 0; i < g->n_runs && st == SHN_OK; i++) st = name_run(g, &g->runs[i], names, names + p->n_cohorts, err);
-    free(hex);
-    free(names);
+    free(cohort);
+    free(text);
     return st;
 }
 
 shn_status xp_grid_open(xp_plan *p, const char *folder, const shn_watcher *watcher, xp_grid *g, shn_error *err)
 {
     *g = (xp_grid){ .plan = p, .folder = shn_strdup(folder) };
-    for (size_t i = 0; i < p->n_systems; i++) g->n_runs += p->systems[i].n_seeds;
+    for (size_t i = 0; i < p->n_systems; i++) g->n_runs += p->systems[i].n_seeds * p->systems[i].n_parts;
     g->runs = shn_alloc(g->n_runs, sizeof *g->runs);
     if (!g->folder || !g->runs) return shn_fail_nomem(err, "experiment");
     shn_status st = SHN_OK;
     for (size_t i = 0; i < p->n_cohorts && st == SHN_OK; i++) {
-        st = open_cohort(folder, &p->cohorts[i], watcher, err);
+        st = open_cohort(p, folder, &p->cohorts[i], watcher, err);
         if (st != SHN_OK) shn_error_prefix(err, "cohort '%.60s'", p->cohorts[i].name);
     }
-    for (size_t i = 0; i < p->n_texts && st == SHN_OK; i++)
+    for (size_t i = 0; i < p->n_texts && st == SHN_OK; i++) {
         if (p->texts[i].file) st = shn_vectors_read(p->texts[i].file, &p->texts[i].open, err);
+        if (p->texts[i].builtin) st = shn_vectors_builtin(&p->texts[i].open, err);
+    }
+    if (st == SHN_OK) st = xp_lists_settle(p, err);
     /* seed by seed: after the first round every system has a result, and what is stopped early is still a comparison */
     size_t n = 0;
     for (size_t seed = 0; seed < p->n_seeds; seed++)
         for (size_t i = 0; i < p->n_systems; i++)
-            if (seed < p->systems[i].n_seeds) g->runs[n++] = (xp_run){ .system = i, .seed = seed };
+            for (size_t part = 0; part < p->systems[i].n_parts && seed < p->systems[i].n_seeds; part++)
+                g->runs[n++] = (xp_run){ .system = i, .seed = seed, .part = part };
     return st == SHN_OK ? name_runs(g, err) : st;
 }
 
@@ -154,10 +230,10 @@ void xp_grid_close(xp_grid *g)
     *g = (xp_grid){ 0 };
 }
 
-const xp_run *xp_grid_find(const xp_grid *g, size_t system, size_t seed)
+const xp_run *xp_grid_find(const xp_grid *g, size_t system, size_t seed, size_t part)
 {
     for (size_t i = 0; i < g->n_runs; i++)
-        if (g->runs[i].system == system && g->runs[i].seed == seed) return &g->runs[i];
+        if (g->runs[i].system == system && g->runs[i].seed == seed && g->runs[i].part == part) return &g->runs[i];
     return NULL;
 }
 
@@ -238,12 +314,13 @@ static shn_status do_run(pool_work *w, xp_run *run, shn_error *err)
     int                done = 0;
     shn_status st = read_done(run, &done, err);
     if (st != SHN_OK || done) return st;
-    st = xp_train_config(p, s, p->seeds[run->seed], &config, err);
+    st = xp_train_config(p, s, p->seeds[run->seed], run->part, &config, err);
+    shn_cohort *const cohort = xp_training_cohort(p, s, run->part);
     const xp_text *text = s->text < p->n_texts ? &p->texts[s->text] : NULL;
     if (st == SHN_OK && text && !text->open) st = shn_vectors_hash(text->hash, config.seed, &own, err);
     if (st == SHN_OK) st = shn_dir_make(run->folder, err);
-    if (st == SHN_OK) st = shn_train(p->cohorts[s->cohort].open, text ? (text->open ? text->open : own) : NULL, &config, run->folder, &watcher, &model, err);
-    if (st == SHN_OK) st = fit_and_write(p->cohorts[s->cohort].open, model, run, &watcher, err);
+    if (st == SHN_OK) st = shn_train(cohort, text ? (text->open ? text->open : own) : NULL, &config, run->folder, &watcher, &model, err);
+    if (st == SHN_OK) st = fit_and_write(cohort, model, run, &watcher, err);
     run->seconds = now() - started;     /* of this process: a run that was resumed says less than it took */
     if (st == SHN_OK) st = write_done(run, err);
     shn_model_free(model);

@@ -5,11 +5,11 @@
 #include "experiment/plan.h"
 #include "shinden/progress.h"
 
-/** One training: a system with one seed. */
+/** One training: a system with one seed, or one fold or left-out group of it. */
 typedef struct xp_run {
-    size_t  system, seed;               /* indices */
+    size_t  system, seed, part;         /* indices */
     char    digest[17];                 /* of all that decides its bits: settings, cohort, texts */
-    char   *folder;                     /* DIR/runs/SYSTEM-SEED-DIGEST */
+    char   *folder;                     /* DIR/runs/SYSTEM-SEED[-pPART]-DIGEST */
     double  seconds;                    /* of training, as measured when it ran */
 } xp_run;
 
@@ -25,7 +25,7 @@ void xp_grid_close(xp_grid *g);
 SHN_NODISCARD shn_status xp_grid_run(xp_grid *g, unsigned n_workers, const shn_watcher *watcher, shn_error *err);
 /** Path of a file of a run, [SHN_PATH_MAX]. */
 SHN_NODISCARD shn_status xp_run_path(const xp_run *run, const char *name, char *out, shn_error *err);
-/** The run of a system by index of seed. */
-const xp_run *xp_grid_find(const xp_grid *g, size_t system, size_t seed);
+/** The run of a system by index of seed and part. */
+const xp_run *xp_grid_find(const xp_grid *g, size_t system, size_t seed, size_t part);
 
 #endif

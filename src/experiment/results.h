@@ -13,6 +13,19 @@
  */
 SHN_NODISCARD shn_status xp_results(const xp_grid *g, const shn_watcher *watcher, json_t **doc, shn_error *err);
 
+/* parts of the document, one file each; lists are appended to */
+SHN_NODISCARD shn_status xp_tables(const xp_grid *g, const shn_watcher *watcher, json_t *tables, shn_error *err);
+SHN_NODISCARD shn_status xp_claims(const xp_grid *g, const shn_watcher *watcher, json_t *claims, shn_error *err);
+/** Training loss by epoch of every system, and final losses against what a system's list varied. */
+SHN_NODISCARD shn_status xp_learning(const xp_grid *g, json_t *learning, json_t *sweeps, shn_error *err);
+/** What differs between the home cohort and the other one, for each evaluation with a `home`, as the first row judged there sees it. */
+SHN_NODISCARD shn_status xp_drifts(const xp_grid *g, const shn_watcher *watcher, json_t *drifts, shn_error *err);
+
+/** A number, or null for what is not finite. */
+json_t *xp_number(double v);
+/** The same with five significant digits, for curves. */
+json_t *xp_short(double v);
+
 /**
  * Holm's step-down: adjusted[i] = max over the j with p not above p[i] of min(1, (m - rank(j)) p[j]); NaN stays NaN and counts in m.
  * Source  Holm 1979, Scand. J. Statist. 6, 65-70.

@@ -44,11 +44,10 @@ const char *shn_registry_codes(const shn_registry *reg, shn_coding coding, size_
 {
     const shn_finding *f = &reg->findings[i];
     switch (coding) {
-    case SHN_CODE_ID: return f->id;
-    case SHN_CODE_SCP: return f->scp;
-    case SHN_CODE_SNOMED: return f->snomed;
-    case SHN_CODE_CINC: return f->cinc;
-    case SHN_CODE_LUDB: return f->ludb;
+#define X(tag, field) case SHN_CODE_##tag: return f->field;
+    SHN_CODINGS(X)
+#undef X
+    case SHN_CODE_COUNT: break;
     }
     return "";
 }
@@ -57,6 +56,7 @@ int shn_registry_map(const shn_registry *reg, shn_coding coding, const char *lab
 {
     size_t n = 0, n_item;
     label += strspn(label, " \t\r\n");
+    if (coding == SHN_CODE_MITDB_RHYTHM && *label == '(') label++;     /* as WFDB writes it: "(AFIB" */
     n = strlen(label);
     while (n > 0 && strchr(coding == SHN_CODE_LUDB ? " \t\r\n." : " \t\r\n", label[n - 1])) n--;
     if (n == 0) return -1;

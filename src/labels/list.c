@@ -1,7 +1,8 @@
 /** Small things that the reader and the look-ups share: lists in a cell, the check digit of SNOMED CT, names of codings. */
+#include <stdio.h>
 #include <string.h>
 
-#include "shinden/findings.h"
+#include "labels/registry.h"
 
 static int is_blank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
 
@@ -45,16 +46,56 @@ int shn_snomed_valid(const char *code, size_t n)
     return check == 0;
 }
 
-static const char *const coding_names[] = { "id", "scp", "snomed", "cinc", "ludb" };
-
-const char *shn_coding_name(shn_coding coding)
+/* Prineas, Crow, Zhang 2010, "The Minnesota Code Manual of Electrocardiographic Findings", 2nd edition: nine categories, the highest number of
+   each, and at most eight below a number. */
+int shn_minnesota_valid(const char *code, size_t n)
 {
-    return (size_t)coding < sizeof coding_names / sizeof *coding_names ? coding_names[coding] : NULL;
+    static const int numbers[] = { 0, 3, 5, 4, 4, 4, 8, 10, 9, 8 };
+    char  copy[8];
+    int   number = 0, third = 0, end[2] = { 0 };
+    if (n < 3 || n >= sizeof copy || code[0] < '1' || code[0] > '9') return 0;
+    memcpy(copy, code, n);
+    copy[n] = '\0';
+    if (strspn(copy, "0123456789-") != n || strstr(copy, "--") || strstr(copy, "-0")) return 0;     /* %d would take signs and leading zeros */
+    const int read = sscanf(copy + 1, "-%d%n-%d%n", &number, &end[0], &third, &end[1]);
+    if (read < 1 || number < 1 || number > numbers[code[0] - '0']) return 0;
+    return read == 1 ? 1 + (size_t)end[0] == n : 1 + (size_t)end[1] == n && third >= 1 && third <= 8;
 }
+
+static int id_is_well_formed(const char *id, size_t n)
+{
+    if (n == 0 || n > SHN_FINDING_ID_MAX || id[0] < 'a' || id[0] > 'z') return 0;
+    for (size_t i = 0; i < n; i++)
+        if (!strchr("abcdefghijklmnopqrstuvwxyz0123456789_", id[i])) return 0;
+    return 1;
+}
+
+int shn_code_valid(shn_coding coding, const char *code, size_t n)
+{
+    if (coding == SHN_CODE_ID) return id_is_well_formed(code, n);
+    if (coding == SHN_CODE_SNOMED) return shn_snomed_valid(code, n);
+    if (coding == SHN_CODE_MINNESOTA) return shn_minnesota_valid(code, n);
+    return n > 0;
+}
+
+static const char *const coding_names[] = {
+#define X(tag, field) #field,
+    SHN_CODINGS(X)
+#undef X
+};
+
+const char *shn_coding_names(void)
+{
+#define X(tag, field) " " #field
+    return (SHN_CODINGS(X)) + 1;
+#undef X
+}
+
+const char *shn_coding_name(shn_coding coding) { return (size_t)coding < SHN_CODE_COUNT ? coding_names[coding] : NULL; }
 
 int shn_coding_from_name(const char *name)
 {
-    for (size_t i = 0; i < sizeof coding_names / sizeof *coding_names; i++)
-        if (strcmp(coding_names[i], name) == 0) return (int)i;
+    for (int i = 0; i < SHN_CODE_COUNT; i++)
+        if (strcmp(coding_names[i], name) == 0) return i;
     return -1;
 }

@@ -8,7 +8,6 @@
 
 #include "base/alloc.h"
 #include "base/fail.h"
-#include "base/file.h"
 #include "base/hash.h"
 #include "labels/registry.h"
 
@@ -49,13 +48,6 @@ static shn_status find_columns(const shn_csv *csv, columns *at, shn_error *err)
     return SHN_OK;
 }
 
-static int id_is_well_formed(const char *id)
-{
-    const size_t n = strlen(id);
-    return n > 0 && n <= SHN_FINDING_ID_MAX && id[0] >= 'a' && id[0] <= 'z' &&
-           strspn(id, "abcdefghijklmnopqrstuvwxyz0123456789_") == n;
-}
-
 static shn_status bad_cell(const shn_csv *csv, size_t row, int col, shn_error *err, const char *what, const char *item, size_t n)
 {
     return shn_csv_fail(csv, row, (size_t)col, err, SHN_FORMAT, SHN_REASON_BAD_VALUE, "'%.*s' %s", (int)(n < 80 ? n : 80), item, what);
@@ -79,13 +71,16 @@ static shn_status read_flags(const shn_csv *csv, size_t row, int col, unsigned *
 static shn_status check_row(const shn_csv *csv, size_t row, const columns *at, const shn_finding *f, shn_error *err)
 {
     size_t n;
-    if (!id_is_well_formed(f->id))
+    if (!shn_code_valid(SHN_CODE_ID, f->id, strlen(f->id)))
         return bad_cell(csv, row, at->id, err, "is no id; use a-z, 0-9 and _, a letter first, at most 63", f->id, strlen(f->id));
     if (!*f->name_en || !*f->name_ja)
         return bad_cell(csv, row, *f->name_en ? at->name_ja : at->name_en, err, "has no name here; both languages are needed", f->id, strlen(f->id));
     const char *rest = f->snomed;
     for (const char *code; (code = shn_list_next(&rest, &n)) != NULL;)
         if (!shn_snomed_valid(code, n)) return bad_cell(csv, row, at->snomed, err, "is no SNOMED CT code (digits or check digit)", code, n);
+    rest = f->minnesota;
+    for (const char *code; (code = shn_list_next(&rest, &n)) != NULL;)
+        if (!shn_minnesota_valid(code, n)) return bad_cell(csv, row, at->minnesota, err, "is no Minnesota code; they read 7-1-1 or 9-2", code, n);
     if (strchr(f->scp, ';')) return bad_cell(csv, row, at->scp, err, "is a list; a finding is one PTB-XL statement", f->scp, strlen(f->scp));
     if (*f->ja_source && strcmp(f->ja_source, "vocabulary") != 0 && strcmp(f->ja_source, "disease_names") != 0 &&
         strcmp(f->ja_source, "unchecked") != 0)
@@ -95,8 +90,8 @@ static shn_status check_row(const shn_csv *csv, size_t row, const columns *at, c
 
 static shn_status read_rows(shn_registry *reg, const columns *at, shn_error *err)
 {
-    for (size_t row = 0; row < reg->n; row++) {
-        shn_finding *f = &reg->owned_findings[row];
+    for (size_t row = 0; row < reg->n - reg->n_base; row++) {
+        shn_finding *f = &reg->owned_findings[reg->n_base + row];
 #define X(field) f->field = at->field < 0 ? "" : shn_csv_cell(reg->csv, row, (size_t)at->field);
         SHN_REGISTRY_COLUMNS(X)
 #undef X
@@ -107,16 +102,28 @@ static shn_status read_rows(shn_registry *reg, const columns *at, shn_error *err
     return SHN_OK;
 }
 
+/** Where a finding stands, for messages. */
+static void name_place(const shn_registry *reg, size_t finding, char *out, size_t size)
+{
+    if (finding < reg->n_base) snprintf(out, size, "is already that of '%s' in the built-in registry", reg->findings[finding].id);
+    else
+        snprintf(out, size, "is already that of '%s', line %zu", reg->findings[finding].id, shn_csv_line(reg->csv, finding - reg->n_base));
+}
+
 /** Each id and each code of a system belongs to one finding. The table up to here is a registry of its own. */
 static shn_status check_unique(const shn_registry *reg, const columns *at, shn_error *err)
 {
-    const int column[] = { at->id, at->scp, at->snomed, at->cinc, at->ludb };
-    for (size_t row = 0; row < reg->n; row++) {
+    const int column[SHN_CODE_COUNT] = {
+#define X(tag, field) at->field,
+        SHN_CODINGS(X)
+#undef X
+    };
+    for (size_t row = 0; row < reg->n - reg->n_base; row++) {
         shn_registry before = *reg;
-        before.n = row;
-        for (int coding = SHN_CODE_ID; coding <= SHN_CODE_LUDB; coding++) {
+        before.n = reg->n_base + row;
+        for (int coding = 0; coding < SHN_CODE_COUNT; coding++) {
             size_t      n;
-            const char *rest = shn_registry_codes(reg, (shn_coding)coding, row);
+            const char *rest = shn_registry_codes(reg, (shn_coding)coding, before.n);
             for (const char *code; (code = shn_list_next(&rest, &n)) != NULL;) {
                 char copy[256];
                 if (n >= sizeof copy) return bad_cell(reg->csv, row, column[coding], err, "... is longer than 255 bytes", code, n);
@@ -125,7 +132,7 @@ static shn_status check_unique(const shn_registry *reg, const columns *at, shn_e
                 const int other = shn_registry_map(&before, (shn_coding)coding, copy);
                 if (other >= 0) {
                     char what[160];
-                    snprintf(what, sizeof what, "is already that of '%s', line %zu", reg->findings[other].id, shn_csv_line(reg->csv, (size_t)other));
+                    name_place(reg, (size_t)other, what, sizeof what);
                     return bad_cell(reg->csv, row, column[coding], err, what, code, n);
                 }
             }
@@ -136,10 +143,11 @@ static shn_status check_unique(const shn_registry *reg, const columns *at, shn_e
 
 static shn_status resolve_parents(shn_registry *reg, const columns *at, shn_error *err)
 {
-    for (size_t row = 0; row < reg->n; row++) {
+    for (size_t row = 0; row < reg->n - reg->n_base; row++) {
         size_t      n, k = 0;
-        const char *rest = reg->findings[row].parents;
-        for (size_t i = 0; i < SHN_FINDING_PARENTS_MAX; i++) reg->owned_parents[row][i] = -1;
+        int16_t    *parents = reg->owned_parents[reg->n_base + row];
+        const char *rest = reg->findings[reg->n_base + row].parents;
+        for (size_t i = 0; i < SHN_FINDING_PARENTS_MAX; i++) parents[i] = -1;
         for (const char *item; (item = shn_list_next(&rest, &n)) != NULL;) {
             char id[SHN_FINDING_ID_MAX + 1] = "";
             if (n <= SHN_FINDING_ID_MAX) memcpy(id, item, n);
@@ -147,7 +155,7 @@ static shn_status resolve_parents(shn_registry *reg, const columns *at, shn_erro
             if (parent < 0) return bad_cell(reg->csv, row, at->parents, err, "is no finding of this table", item, n);
             if (k == SHN_FINDING_PARENTS_MAX)
                 return shn_csv_fail(reg->csv, row, (size_t)at->parents, err, SHN_RANGE, SHN_REASON_LIMIT, "more than %d parents", SHN_FINDING_PARENTS_MAX);
-            reg->owned_parents[row][k++] = (int16_t)parent;
+            parents[k++] = (int16_t)parent;
         }
     }
     return SHN_OK;
@@ -169,12 +177,12 @@ static shn_status check_acyclic(const shn_registry *reg, const columns *at, shn_
             n_taken++;
         }
     } while (n_taken != before);
-    size_t row = 0;
-    while (row < reg->n && taken[row]) row++;
+    size_t i = 0;
+    while (i < reg->n && taken[i]) i++;
     free(taken);
-    if (row == reg->n) return SHN_OK;
-    return bad_cell(reg->csv, row, at->parents, err, "closes a circle; a finding cannot be its own superset", reg->findings[row].parents,
-                    strlen(reg->findings[row].parents));
+    if (i == reg->n) return SHN_OK;
+    return bad_cell(reg->csv, i - reg->n_base, at->parents, err, "closes a circle; a finding cannot be its own superset", reg->findings[i].parents,
+                    strlen(reg->findings[i].parents));                  /* the built-in ones lie below no user's row: it is one of these */
 }
 
 static shn_status name_version(shn_registry *reg, const uint8_t *bytes, size_t n_bytes, const char *release, shn_error *err)
@@ -191,7 +199,27 @@ static shn_status name_version(shn_registry *reg, const uint8_t *bytes, size_t n
     return SHN_OK;
 }
 
-shn_status shn_registry_parse(const uint8_t *bytes, size_t n_bytes, const char *release, shn_registry **out, shn_error *err)
+/** Room for what is added to another registry (NULL: none) and that one's rows first. */
+static shn_status begin_with(shn_registry *reg, const shn_registry *base, shn_error *err)
+{
+    const size_t n_rows = shn_csv_rows(reg->csv);
+    reg->n_base = base ? base->n : 0;
+    reg->n = reg->n_base + n_rows;
+    if (n_rows == 0 || reg->n > SHN_FINDINGS_MAX)
+        return shn_fail(err, SHN_RANGE, SHN_REASON_LIMIT, "registry", "%zu findings; a registry has 1 to %d", reg->n, SHN_FINDINGS_MAX);
+    reg->findings = reg->owned_findings = shn_alloc(reg->n, sizeof *reg->owned_findings);
+    reg->owned_parents = shn_alloc(reg->n, sizeof *reg->owned_parents);
+    reg->parents = (const shn_parent_row *)reg->owned_parents;
+    if (!reg->findings || !reg->parents) return shn_fail_nomem(err, "registry");
+    for (size_t i = 0; i < reg->n_base; i++) {
+        reg->owned_findings[i] = base->findings[i];
+        memcpy(reg->owned_parents[i], base->parents[i], sizeof base->parents[i]);
+    }
+    return SHN_OK;
+}
+
+shn_status shn_registry_parse(const uint8_t *bytes, size_t n_bytes, const shn_registry *base, const char *release, shn_registry **out,
+                              shn_error *err)
 {
     columns       at = { 0 };
     shn_registry *reg = shn_alloc(1, sizeof *reg);
@@ -200,19 +228,8 @@ shn_status shn_registry_parse(const uint8_t *bytes, size_t n_bytes, const char *
     shn_status st = shn_csv_open(bytes, n_bytes, ',', &reg->csv, err);
     if (st == SHN_OK) st = find_columns(reg->csv, &at, err);
     if (st != SHN_OK) goto cleanup;
-    reg->n = shn_csv_rows(reg->csv);
-    if (reg->n == 0 || reg->n > SHN_FINDINGS_MAX) {
-        st = shn_fail(err, SHN_RANGE, SHN_REASON_LIMIT, "registry", "%zu findings; a registry has 1 to %d", reg->n, SHN_FINDINGS_MAX);
-        goto cleanup;
-    }
-    reg->findings = reg->owned_findings = shn_alloc(reg->n, sizeof *reg->owned_findings);
-    reg->owned_parents = shn_alloc(reg->n, sizeof *reg->owned_parents);
-    reg->parents = (const shn_parent_row *)reg->owned_parents;
-    if (!reg->findings || !reg->parents) {
-        st = shn_fail_nomem(err, "registry");
-        goto cleanup;
-    }
-    st = read_rows(reg, &at, err);
+    st = begin_with(reg, base, err);
+    if (st == SHN_OK) st = read_rows(reg, &at, err);
     if (st == SHN_OK) st = check_unique(reg, &at, err);
     if (st == SHN_OK) st = resolve_parents(reg, &at, err);
     if (st == SHN_OK) st = check_acyclic(reg, &at, err);
@@ -222,19 +239,6 @@ shn_status shn_registry_parse(const uint8_t *bytes, size_t n_bytes, const char *
     reg = NULL;
 cleanup:
     shn_registry_free(reg);
-    return st;
-}
-
-shn_status shn_registry_read(const char *path, shn_registry **out, shn_error *err)
-{
-    uint8_t *bytes;
-    size_t   n_bytes;
-    *out = NULL;
-    shn_status st = shn_file_read(path, SHN_REGISTRY_BYTES_MAX, &bytes, &n_bytes, err);
-    if (st != SHN_OK) return st;
-    st = shn_registry_parse(bytes, n_bytes, "user", out, err);
-    if (st != SHN_OK) shn_error_prefix(err, "%s", path);
-    free(bytes);
     return st;
 }
 

@@ -8,15 +8,20 @@
 #include "base/csv.h"
 #include "shinden/findings.h"
 
-#define SHN_REGISTRY_RELEASE   "1"                  /* raised when a finding is added; ids never change */
+#define SHN_REGISTRY_RELEASE   "2"                  /* raised when a finding is added; ids never change */
 #define SHN_REGISTRY_BYTES_MAX ((size_t)16 << 20)
+
+/** Coding systems: name of the coding (and of its column, but for "id"), field of shn_finding, in the order of shn_coding. */
+#define SHN_CODINGS(X)                                                                                                            \
+    X(ID, id) X(SCP, scp) X(SNOMED, snomed) X(CINC, cinc) X(LUDB, ludb) X(MINNESOTA, minnesota) X(CODE15, code15)                 \
+    X(MITDB_RHYTHM, mitdb_rhythm) X(MITDB_BEAT, mitdb_beat)
 
 typedef int16_t shn_parent_row[SHN_FINDING_PARENTS_MAX];   /* indices, -1 after the last */
 
 struct shn_registry {
     const shn_finding    *findings;     /* [n] */
     const shn_parent_row *parents;      /* [n] */
-    size_t                n;
+    size_t                n, n_base;    /* rows; how many of them come first from the registry that was added to */
     const char           *version;
     /* owned by a registry that was read, NULL in the compiled-in one */
     shn_finding    *owned_findings;
@@ -31,10 +36,10 @@ extern const shn_registry shn_registry_compiled;
 /** The columns in the order of findings.csv: column name, field of shn_finding. "flags" is apart, for it is not a string there. */
 #define SHN_REGISTRY_COLUMNS(X)                                                                                                   \
     X(id) X(name_en) X(name_ja) X(synonyms_en) X(synonyms_ja) X(criterion_en) X(criterion_ja) X(scp) X(snomed) X(cinc) X(ludb)    \
-    X(parents) X(ja_source)
+    X(minnesota) X(code15) X(mitdb_rhythm) X(mitdb_beat) X(parents) X(ja_source)
 
-/** As shn_registry_read, from bytes; release begins the version. */
-SHN_NODISCARD shn_status shn_registry_parse(const uint8_t *bytes, size_t n_bytes, const char *release, shn_registry **out,
-                                            shn_error *err);
+/** As shn_registry_read, from bytes, rows added to those of base (NULL: none; it must outlive the result); release begins the version. */
+SHN_NODISCARD shn_status shn_registry_parse(const uint8_t *bytes, size_t n_bytes, const shn_registry *base, const char *release,
+                                            shn_registry **out, shn_error *err);
 
 #endif

@@ -16,6 +16,22 @@ static int contains(const char *text, const char *needle)
     return found;
 }
 
+/** Codes of one or two letters would be part of nearly every word: those of these systems are typed whole. */
+static int codes_match(const char *codes, const char *needle, shn_coding coding)
+{
+    size_t n;
+    if (coding <= SHN_CODE_LUDB) return contains(codes, needle);
+    for (const char *code; (code = shn_list_next(&codes, &n)) != NULL;) {
+        char copy[64] = "";
+        if (n < sizeof copy) memcpy(copy, code, n);
+        char     *plain = folded(copy);
+        const int same = plain && *plain && strcmp(plain, needle) == 0;
+        free(plain);
+        if (same) return 1;
+    }
+    return 0;
+}
+
 size_t shn_registry_search(const shn_registry *reg, const char *text, size_t *found, size_t max)
 {
     size_t n = 0;
@@ -23,9 +39,10 @@ size_t shn_registry_search(const shn_registry *reg, const char *text, size_t *fo
     if (!needle) return 0;
     for (size_t i = 0; i < reg->n; i++) {
         const shn_finding *f = &reg->findings[i];
-        const char *const places[] = { f->id, f->name_en, f->name_ja, f->synonyms_en, f->synonyms_ja, f->scp, f->snomed, f->cinc, f->ludb };
+        const char *const names[] = { f->name_en, f->name_ja, f->synonyms_en, f->synonyms_ja };
         int hit = 0;
-        for (size_t k = 0; k < sizeof places / sizeof *places && !hit; k++) hit = contains(places[k], needle);
+        for (size_t k = 0; k < sizeof names / sizeof *names && !hit; k++) hit = contains(names[k], needle);
+        for (int c = 0; c < SHN_CODE_COUNT && !hit; c++) hit = codes_match(shn_registry_codes(reg, (shn_coding)c, i), needle, (shn_coding)c);
         if (hit && n++ < max) found[n - 1] = i;
     }
     free(needle);

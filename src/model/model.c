@@ -8,7 +8,7 @@
 #include "base/alloc.h"
 #include "base/fail.h"
 
-static const char *const readout_names[SHN_READOUT_COUNT] = { "logit", "class", "class-prior", "marginal" };
+static const char *const readout_names[SHN_READOUT_COUNT] = { "logit", "class", "class-prior", "marginal", "sentences", "joint" };
 
 const char *shn_readout_name(shn_readout r) { return (unsigned)r < SHN_READOUT_COUNT ? readout_names[r] : "default"; }
 
@@ -116,6 +116,18 @@ void shn_model_free(shn_model *m)
     free(m->text_mean);
     free(m->projection);
     free(m->class_finding_bias);
+    free(m->provider.model);
+    free(m->provider.model_hash);
+    free(m->provider.tokenizer_hash);
+    free(m->provider.prompt);
+    free(m->provider.pooling);
+    free(m->provider.centre);
+    free_strings(m->sentence_text, m->n_sentences);
+    free(m->sentence_vector);
+    free(m->sentence_mean);
+    free(m->name_vector);
+    free(m->name_mean);
+    free(m->sentence_count);
     free(m->head_weight);
     free(m->head_bias);
     free(m->set_count);
@@ -214,5 +226,30 @@ shn_status shn_model_set_embeddings(const shn_model *m, float *out, shn_error *e
     }
     free(one);
     free(centred);
+    return SHN_OK;
+}
+
+shn_status shn_model_sentence_embeddings(const shn_model *m, float *out, shn_error *err)
+{
+    if (m->n_sentences == 0)
+        return shn_fail(err, SHN_MISMATCH, SHN_REASON_MODEL_MISMATCH, "model", "the model was trained without sentences of reports; train --sentences");
+    float *one = shn_alloc(m->D, sizeof *one);
+    if (!one) return shn_fail_nomem(err, "model");
+    for (size_t s = 0; s < m->n_sentences; s++) {
+        shn_text_centre(m->sentence_vector + s * m->D, m->sentence_mean, m->D, one);
+        project(m, one, out + s * m->E);
+    }
+    free(one);
+    return SHN_OK;
+}
+
+shn_status shn_model_project(const shn_model *m, const float *v, float *out, shn_error *err)
+{
+    if (m->D == 0) return shn_fail(err, SHN_MISMATCH, SHN_REASON_MODEL_MISMATCH, "model", "a '%s' model has no text side", m->loss);
+    float *one = shn_alloc(m->D, sizeof *one);
+    if (!one) return shn_fail_nomem(err, "model");
+    shn_text_centre(v, m->text_mean, m->D, one);
+    project(m, one, out);
+    free(one);
     return SHN_OK;
 }

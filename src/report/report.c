@@ -51,6 +51,7 @@ static const struct { const char *key, *en, *ja; } control_names[] = {
     { "label_frequency", "Control: label frequency", "対照：所見の頻度のみ" },
     { "random_encoder", "Control: random encoder + linear probe", "対照：未学習エンコーダ＋線形分類" },
     { "random_encoder_probe", "Control: random encoder + linear probe", "対照：未学習エンコーダ＋線形分類" },
+    { "simple_features_probe", "Control: simple features + linear probe", "対照：心拍数・振幅・間隔＋線形分類" },
 };
 
 static const char style[] =

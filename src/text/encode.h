@@ -7,6 +7,7 @@
 #include "shinden/encode.h"
 #include "shinden/tokenizer.h"
 #include "text/lm.h"
+#include "text/provider_llama.h"
 
 /** Everything that decides the vectors of a text. */
 typedef struct shn_encode_model {
@@ -17,8 +18,10 @@ typedef struct shn_encode_model {
     shn_pooling    pooling;
     int            centre;
     int64_t        append;              /* id that ends every text, -1 none */
-    shn_dtype      dtype;
+    int            llama;               /* libllama runs the layers */
+    shn_dtype      dtype;               /* of our own products */
     shn_isa        isa;
+    char           arithmetic[96];      /* what decides the last bits: "f32, avx512, oneDNN 2.6.3", or libllama's version */
     char           identity[65];        /* of the weights */
 } shn_encode_model;
 /** Opens weights and tokenizer, checks that they belong together, settles prompt, pooling, centring and precision. */

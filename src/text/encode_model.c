@@ -115,18 +115,38 @@ static shn_status settle(shn_encode_model *m, const shn_encode_config *config, s
 static shn_status choose_precision(shn_encode_model *m, const char *precision, shn_error *err)
 {
     const shn_status st = shn_isa_choose(NULL, &m->isa, err);
+    const char      *library = shn_compute_version();
     if (st != SHN_OK) return st;
     if (strcmp(precision, "f32") == 0) m->dtype = SHN_F32;
     else if (strcmp(precision, "bf16") == 0) m->dtype = SHN_BF16;
     else if (strcmp(precision, "auto") == 0) m->dtype = m->isa >= SHN_ISA_AMX ? SHN_BF16 : SHN_F32;
     else return shn_fail(err, SHN_RANGE, SHN_REASON_BAD_VALUE, where, "precision '%.40s', must be auto, f32 or bf16", precision);
+    snprintf(m->arithmetic, sizeof m->arithmetic, "%s, %s, %.60s", m->dtype == SHN_BF16 ? "bf16" : "f32", shn_isa_name(m->isa), library);
+    return SHN_OK;
+}
+
+/** Who runs the layers, and in which arithmetic. */
+static shn_status choose_provider(shn_encode_model *m, const shn_encode_config *config, shn_error *err)
+{
+    if (strcmp(config->provider, "own") == 0) return choose_precision(m, config->precision, err);
+    if (strcmp(config->provider, "llama") != 0)
+        return shn_fail(err, SHN_RANGE, SHN_REASON_BAD_VALUE, where, "provider '%.40s', must be own or llama", config->provider);
+    if (!shn_encode_llama())
+        return shn_fail(err, SHN_UNSUPPORTED, SHN_REASON_UNSUPPORTED, where,
+                        "built without libllama, so there is no provider llama; use own, or build where pkg-config finds 'llama'");
+    if (strcmp(config->precision, "auto") != 0)
+        return shn_fail(err, SHN_UNSUPPORTED, SHN_REASON_UNSUPPORTED, where, "precision '%.40s': libllama chooses its own; leave it at auto", config->precision);
+    if (shn_path_is_dir(config->model))
+        return shn_fail(err, SHN_UNSUPPORTED, SHN_REASON_UNSUPPORTED, where, "%s is a folder, libllama reads .gguf files only; use the provider own", config->model);
+    m->llama = 1;
+    snprintf(m->arithmetic, sizeof m->arithmetic, "%.90s", shn_encode_llama());
     return SHN_OK;
 }
 
 shn_status shn_encode_model_open(const shn_encode_config *config, shn_encode_model *m, shn_error *err)
 {
     memset(m, 0, sizeof *m);
-    shn_status st = choose_precision(m, config->precision, err);
+    shn_status st = choose_provider(m, config, err);
     if (st == SHN_OK) st = shn_weights_open(config->model, &m->weights, err);
     if (st == SHN_OK) st = open_tokenizer(m, config->model, err);
     if (st == SHN_OK) {

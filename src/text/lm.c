@@ -28,7 +28,7 @@ struct shn_lm {
 
 static int is_decoder(const shn_lm_config *c) { return c->family == SHN_LM_LLAMA || c->family == SHN_LM_QWEN3; }
 
-size_t shn_lm_rows(size_t n_tokens) { return (n_tokens + SHN_PRODUCT_ROWS - 1) / SHN_PRODUCT_ROWS * SHN_PRODUCT_ROWS; }
+size_t shn_lm_rows(size_t n_rows) { return (n_rows + SHN_PRODUCT_ROWS - 1) / SHN_PRODUCT_ROWS * SHN_PRODUCT_ROWS; }
 
 static size_t widest_input(const shn_lm *lm)
 {
@@ -36,7 +36,7 @@ static size_t widest_input(const shn_lm *lm)
     return a > lm->config->ffn ? a : lm->config->ffn;
 }
 
-size_t shn_lm_bytes_per_token(const shn_lm *lm)
+size_t shn_lm_bytes_per_row(const shn_lm *lm)
 {
     return (2 * lm->config->width + lm->inner) * sizeof(float) + (lm->bf16 ? widest_input(lm) * sizeof(uint16_t) : 0);
 }
@@ -131,7 +131,7 @@ static size_t longest(const shn_lm_batch *batch)
 /** Makes room for a batch. Rows of padding are zero at first and hold finite numbers ever after. */
 static shn_status make_work(shn_lm *lm, const shn_lm_batch *batch, shn_error *err)
 {
-    const size_t rows = shn_lm_rows(batch->n_tokens), positions = longest(batch), half = lm->config->head_size / 2;
+    const size_t rows = shn_lm_rows(batch->n_rows), positions = longest(batch), half = lm->config->head_size / 2;
     if (rows <= lm->rows && positions <= lm->positions) return SHN_OK;
     free_work(lm);
     lm->normed = shn_alloc_aligned(rows, lm->config->width * sizeof(float));
@@ -175,7 +175,7 @@ static void norm_member(void *context, unsigned thread, unsigned n_threads)
     const row_job *j = context;
     const size_t   D = j->lm->config->width;
     size_t first, last;
-    shn_team_share(j->batch->n_tokens, thread, n_threads, &first, &last);
+    shn_team_share(j->batch->n_rows, thread, n_threads, &first, &last);
     const shn_compute_mode before = shn_compute_enter();
     for (size_t r = first; r < last; r++) {
         if (j->lm->causal) shn_lm_rms_norm(j->in + r * D, j->w, D, j->lm->config->norm_eps, j->out + r * D);
@@ -210,9 +210,10 @@ static void turn_member(void *context, unsigned thread, unsigned n_threads)
     shn_team_share(j->batch->n_texts, thread, n_threads, &first, &last);
     const shn_compute_mode before = shn_compute_enter();
     for (size_t t = first; t < last; t++)
-        for (size_t r = j->batch->start[t]; r < j->batch->start[t + 1]; r++) {
-            turn_heads(lm, j->q + r * lm->q_width, lm->config->n_heads, j->w, r - j->batch->start[t]);
-            turn_heads(lm, j->k + r * lm->kv_width, lm->config->n_kv_heads, j->b, r - j->batch->start[t]);
+        for (size_t i = j->batch->start[t] + j->batch->shared[t]; i < j->batch->start[t + 1]; i++) {
+            const size_t r = j->batch->row[i], position = i - j->batch->start[t];
+            turn_heads(lm, j->q + r * lm->q_width, lm->config->n_heads, j->w, position);
+            turn_heads(lm, j->k + r * lm->kv_width, lm->config->n_kv_heads, j->b, position);
         }
     shn_compute_leave(before);
 }
@@ -230,14 +231,13 @@ static void attend_member(void *context, unsigned thread, unsigned n_threads)
     const size_t         share = c->n_heads / c->n_kv_heads, items = j->batch->n_texts * c->n_heads;
     const shn_compute_mode before = shn_compute_enter();
     for (size_t item = thread; item < items; item += n_threads) {
-        const size_t t = item / c->n_heads, h = item % c->n_heads, first = j->batch->start[t];
+        const size_t t = item / c->n_heads, h = item % c->n_heads, start = j->batch->start[t];
         const shn_lm_head head = {
-            .q = j->q + first * lm->q_width + h * c->head_size,          .q_stride = lm->q_width,
-            .k = j->k + first * lm->kv_width + h / share * c->head_size, .kv_stride = lm->kv_width,
-            .v = j->v + first * lm->kv_width + h / share * c->head_size,
-            .out = j->out + first * lm->q_width + h * c->head_size,      .out_stride = lm->q_width, .size = c->head_size,
+            .q = j->q + h * c->head_size,         .q_stride = lm->q_width,    .k = j->k + h / share * c->head_size, .kv_stride = lm->kv_width,
+            .v = j->v + h / share * c->head_size, .out = j->out + h * c->head_size, .out_stride = lm->q_width, .size = c->head_size,
+            .row = j->batch->row + start,
         };
-        shn_lm_attend(&head, j->batch->start[t + 1] - first, lm->causal, lm->scores + thread * lm->positions);
+        shn_lm_attend(&head, j->batch->shared[t], j->batch->start[t + 1] - start, lm->causal, lm->scores + thread * lm->positions);
     }
     shn_compute_leave(before);
 }
@@ -249,7 +249,7 @@ static shn_status linear(shn_lm *lm, const shn_lm_batch *batch, size_t layer, sh
     const shn_lm_linear l = {
         .w = shn_weights_tensor(lm->weights, w, layer), .gate = gated ? shn_weights_tensor(lm->weights, SHN_W_FFN_GATE, layer) : NULL,
         .bias = vector_of(lm, bias, layer), .gate_bias = gated ? vector_of(lm, SHN_W_FFN_GATE_BIAS, layer) : NULL,
-        .x = x, .y = y, .tiles = shn_lm_rows(batch->n_tokens) / SHN_PRODUCT_ROWS, .then = then, .act = lm->config->activation,
+        .x = x, .y = y, .tiles = shn_lm_rows(batch->n_rows) / SHN_PRODUCT_ROWS, .then = then, .act = lm->config->activation,
     };
     return shn_lm_linear_run(lm->products, &l, lm->half, err);
 }
@@ -257,7 +257,7 @@ static shn_status linear(shn_lm *lm, const shn_lm_batch *batch, size_t layer, sh
 /** x += O attention(in), with q, k, v and the heads' outputs side by side in the work space. */
 static shn_status attention(shn_lm *lm, size_t layer, const shn_lm_batch *batch, const float *in, float *x, shn_error *err)
 {
-    const size_t rows = shn_lm_rows(batch->n_tokens);
+    const size_t rows = shn_lm_rows(batch->n_rows);
     float *q = lm->work, *k = q + rows * lm->q_width, *v = k + rows * lm->kv_width, *out = v + rows * lm->kv_width;
     shn_status st = linear(lm, batch, layer, SHN_W_ATTN_Q, SHN_W_ATTN_Q_BIAS, in, q, SHN_LM_STORE, err);
     if (st == SHN_OK) st = linear(lm, batch, layer, SHN_W_ATTN_K, SHN_W_ATTN_K_BIAS, in, k, SHN_LM_STORE, err);
@@ -267,7 +267,7 @@ static shn_status attention(shn_lm *lm, size_t layer, const shn_lm_batch *batch,
                       .b = vector_of(lm, SHN_W_ATTN_K_NORM, layer) };
     if (lm->cosine || heads.w) shn_team_run(lm->team, turn_member, &heads);
     attention_job job = { lm, batch, q, k, v, out };
-    memset(out + batch->n_tokens * lm->q_width, 0, (rows - batch->n_tokens) * lm->q_width * sizeof *out);  /* was FFN's before */
+    memset(out + batch->n_rows * lm->q_width, 0, (rows - batch->n_rows) * lm->q_width * sizeof *out);  /* was FFN's before */
     shn_team_run(lm->team, attend_member, &job);
     return linear(lm, batch, layer, SHN_W_ATTN_O, SHN_W_ATTN_O_BIAS, out, x, SHN_LM_ADD, err);
 }
@@ -302,15 +302,15 @@ shn_status shn_lm_embed(shn_lm *lm, const shn_lm_batch *batch, float *x, shn_err
     read_vectors(lm, 0, SHN_W_PER_LAYER, 0);
     const float *type = vector_of(lm, SHN_W_TOKEN_TYPES, 0);
     for (size_t t = 0; t < batch->n_texts; t++)
-        for (size_t r = batch->start[t]; r < batch->start[t + 1]; r++) {
-            float *row = x + r * D;
-            shn_dequant_rows(tokens, (size_t)batch->ids[r], 1, row);
+        for (size_t i = batch->start[t] + batch->shared[t]; i < batch->start[t + 1]; i++) {
+            float *row = x + batch->row[i] * D;
+            shn_dequant_rows(tokens, (size_t)batch->ids[i], 1, row);
             for (size_t d = 0; type && d < D; d++) row[d] += type[d];
             if (!places) continue;
-            shn_dequant_rows(places, c->position_offset + r - batch->start[t], 1, lm->normed);
+            shn_dequant_rows(places, c->position_offset + i - batch->start[t], 1, lm->normed);
             for (size_t d = 0; d < D; d++) row[d] += lm->normed[d];
         }
-    memset(x + batch->n_tokens * D, 0, (shn_lm_rows(batch->n_tokens) - batch->n_tokens) * D * sizeof *x);
+    memset(x + batch->n_rows * D, 0, (shn_lm_rows(batch->n_rows) - batch->n_rows) * D * sizeof *x);
     if (!lm->causal) norm(lm, batch, x, vector_of(lm, SHN_W_EMBD_NORM, 0), vector_of(lm, SHN_W_EMBD_NORM_BIAS, 0), x);
     return SHN_OK;
 }

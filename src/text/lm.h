@@ -1,9 +1,10 @@
 /**
  * The forward pass of a frozen language model over many texts at once, layer by layer, so that every weight is read and
  * expanded once per pass. Decoders (Llama-3, Qwen3) and encoders (BERT, XLM-R) share the code; text/weights.h says which one
- * the file holds. Tokens of all texts stand one after another without padding between them; attention stays inside a text.
+ * the file holds. Rows of all texts stand one after another without padding between them; attention stays inside a text. Texts of a decoder
+ * may share the rows of a common beginning (text/encode_plan.h).
  *
- *   state   x [rows][D] f32, rows = n_tokens rounded up to whole tiles; rows past n_tokens are never read back
+ *   state   x [rows][D] f32, rows = n_rows rounded up to whole tiles; rows past n_rows are never read back
  *   decoder x += O attention(rope(qk_norm(Q n))), n = rms(x); x += down(silu(gate n) * up n), n = rms(x); finish: x = rms(x)
  *   encoder x = LN(tokens + positions + type 0); x = LN(x + O attention(Q x)); x = LN(x + down gelu(up x)); finish: nothing
  *
@@ -25,9 +26,11 @@
 typedef struct shn_lm shn_lm;
 
 typedef struct shn_lm_batch {
-    size_t         n_texts, n_tokens;
-    const size_t  *start;       /**< [n_texts + 1], rising from 0 to n_tokens; no text is empty */
-    const int32_t *ids;         /**< [n_tokens] */
+    size_t          n_texts, n_tokens, n_rows;
+    const size_t   *start;      /**< [n_texts + 1], rising from 0 to n_tokens; no text is empty */
+    const int32_t  *ids;        /**< [n_tokens] */
+    const uint32_t *row;        /**< [n_tokens] a token's row in x; rows are numbered as they first come */
+    const size_t   *shared;     /**< [n_texts] leading tokens whose rows earlier texts have; 0 throughout for encoders */
 } shn_lm_batch;
 
 /**
@@ -37,10 +40,10 @@ typedef struct shn_lm_batch {
  */
 SHN_NODISCARD shn_status shn_lm_new(const shn_weights *w, shn_team *team, shn_isa isa, shn_dtype dtype, shn_lm **out, shn_error *err);
 void   shn_lm_free(shn_lm *lm);                                 /* accepts NULL */
-/** Rows of x for so many tokens. */
-size_t shn_lm_rows(size_t n_tokens);
-/** Bytes that a pass needs for each token, x included. */
-size_t shn_lm_bytes_per_token(const shn_lm *lm);
+/** Rows of x, whole tiles, for so many. */
+size_t shn_lm_rows(size_t n_rows);
+/** Bytes that a pass needs for each row, x included. */
+size_t shn_lm_bytes_per_row(const shn_lm *lm);
 /** Bytes of this object beside those. */
 size_t shn_lm_bytes_fixed(const shn_lm *lm);
 

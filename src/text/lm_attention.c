@@ -41,15 +41,16 @@ static void softmax(float *s, size_t n)
     for (size_t j = 0; j < n; j++) s[j] = (float)((double)s[j] / total);
 }
 
-void shn_lm_attend(const shn_lm_head *h, size_t P, int causal, float *scores)
+void shn_lm_attend(const shn_lm_head *h, size_t first, size_t P, int causal, float *scores)
 {
     const float scale = (float)(1 / sqrt((double)h->size));
-    for (size_t i = 0; i < P; i++) {
+    for (size_t i = first; i < P; i++) {
         const size_t seen = causal ? i + 1 : P;
-        float       *out = h->out + i * h->out_stride;
-        for (size_t j = 0; j < seen; j++) scores[j] = dot(h->q + i * h->q_stride, h->k + j * h->kv_stride, h->size) * scale;
+        const float *q = h->q + h->row[i] * h->q_stride;
+        float       *out = h->out + h->row[i] * h->out_stride;
+        for (size_t j = 0; j < seen; j++) scores[j] = dot(q, h->k + h->row[j] * h->kv_stride, h->size) * scale;
         softmax(scores, seen);
         memset(out, 0, h->size * sizeof *out);
-        for (size_t j = 0; j < seen; j++) add_scaled(out, h->v + j * h->kv_stride, scores[j], h->size);
+        for (size_t j = 0; j < seen; j++) add_scaled(out, h->v + h->row[j] * h->kv_stride, scores[j], h->size);
     }
 }

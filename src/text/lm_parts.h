@@ -18,11 +18,12 @@ void shn_lm_rope(float *head, size_t head_size, const float *cosine, const float
 
 /**
  * Attention of one head inside one text: out[i] = sum_j softmax_j(q[i] . k[j] / sqrt(head_size)) v[j], j <= i if causal.
- * @param[in]  q, k, v  P rows of head_size floats, row strides in floats
- * @param      scores   [P] scratch
+ * Position i lies in row[i] of all four; strides in floats.
+ * @param[in]  first   positions before it are read only: another text with the same beginning has their results (0 unless causal)
+ * @param      scores  [P] scratch
  */
-typedef struct shn_lm_head { const float *q, *k, *v; float *out; size_t q_stride, kv_stride, out_stride, size; } shn_lm_head;
-void shn_lm_attend(const shn_lm_head *head, size_t P, int causal, float *scores);
+typedef struct shn_lm_head { const float *q, *k, *v; float *out; size_t q_stride, kv_stride, out_stride, size; const uint32_t *row; } shn_lm_head;
+void shn_lm_attend(const shn_lm_head *head, size_t first, size_t P, int causal, float *scores);
 
 /** y[i] = act(y[i]). */
 void shn_lm_activate(shn_lm_activation kind, float *y, size_t n);

@@ -3,6 +3,7 @@
 #define SHN_TEXT_POOLING_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "shinden/encode.h"
 
@@ -12,9 +13,9 @@
  * mean-label over the label's own tokens [first, last): neither prompt nor special tokens
  * cls        the first token's state
  * Sums are double, in the tokens' order.
- * @param[in] states  [P][D];  first < last <= P
+ * @param[in] states  rows of D; token p has row[p];  first < last <= P
  */
-void shn_pool(shn_pooling kind, const float *states, size_t P, size_t D, size_t first, size_t last, float *out);
+void shn_pool(shn_pooling kind, const float *states, const uint32_t *row, size_t P, size_t D, size_t first, size_t last, float *out);
 /** Subtracts from each of n rows the mean of all rows, which is also given out ([D]). */
 void shn_pool_centre(float *rows, size_t n, size_t D, float *mean);
 

@@ -28,6 +28,7 @@ struct shn_vectors {
     float   *rows;              /* files: [n][D] */
     size_t   entries_capacity, rows_capacity;
     char     describe[320];
+    shn_text_provider provider;
 };
 
 char *shn_text_nfc(const char *text, shn_error *err)
@@ -93,6 +94,40 @@ static void describe(shn_vectors *v, const shn_safetensors *st, const char *path
              hash ? hash : "", pooling ? ", pooling " : "", pooling ? pooling : "", v->D);
 }
 
+static void take_text(char *out, size_t size, const shn_safetensors *st, const char *key)
+{
+    const char *text = shn_safetensors_metadata(st, key);
+    snprintf(out, size, "%s", text ? text : "");
+}
+
+static shn_status take_provider(shn_vectors *v, const shn_safetensors *st, const char *path, shn_error *err)
+{
+    shn_text_provider *p = &v->provider;
+    take_text(p->model, sizeof p->model, st, "model");
+    take_text(p->model_hash, sizeof p->model_hash, st, "model_hash");
+    take_text(p->tokenizer_hash, sizeof p->tokenizer_hash, st, "tokenizer_hash");
+    take_text(p->prompt, sizeof p->prompt, st, "prompt");
+    take_text(p->pooling, sizeof p->pooling, st, "pooling");
+    p->width = v->D;
+    if (!shn_safetensors_find(st, "centre")) return SHN_OK;
+    p->centre = shn_alloc(v->D, sizeof *p->centre);
+    const shn_status status = p->centre ? shn_safetensors_floats(st, "centre", v->D, p->centre, err) : shn_fail_nomem(err, "vectors");
+    for (size_t i = 0; status == SHN_OK && i < v->D; i++)
+        if (!isfinite(p->centre[i])) return shn_fail(err, SHN_FORMAT, SHN_REASON_BAD_VALUE, "vectors", "%s: 'centre' holds NaN or Inf", path);
+    return status;
+}
+
+const char *shn_text_provider_difference(const shn_text_provider *a, const shn_text_provider *b)
+{
+    if (a->width != b->width) return "width";
+    if (strcmp(a->model_hash, b->model_hash) != 0) return "model";
+    if (strcmp(a->tokenizer_hash, b->tokenizer_hash) != 0) return "tokenizer";
+    if (strcmp(a->prompt, b->prompt) != 0) return "prompt";
+    if (strcmp(a->pooling, b->pooling) != 0) return "pooling";
+    if (!a->centre != !b->centre || (a->centre && memcmp(a->centre, b->centre, a->width * sizeof *a->centre) != 0)) return "centring";
+    return NULL;
+}
+
 /** Appends the texts and rows of one file; path is its name in messages. */
 static shn_status load(shn_vectors *v, const shn_safetensors *st, const char *path, shn_error *err)
 {
@@ -123,8 +158,9 @@ static shn_status load(shn_vectors *v, const shn_safetensors *st, const char *pa
     }
     st_ = take_texts(v, texts, first, path, err);
     json_decref(texts);
-    if (v->n_files++ == 0) describe(v, st, path);
-    return st_;
+    if (v->n_files++) return st_;
+    describe(v, st, path);
+    return st_ == SHN_OK ? take_provider(v, st, path, err) : st_;
 }
 
 /** One file's bytes into v, not yet indexed. */
@@ -197,6 +233,9 @@ shn_status shn_vectors_hash(size_t D, uint64_t seed, shn_vectors **out, shn_erro
     if (!v) return shn_fail_nomem(err, "vectors");
     v->D = D;
     v->seed = seed;
+    v->provider.width = D;
+    snprintf(v->provider.model, sizeof v->provider.model, "hash");
+    snprintf(v->provider.model_hash, sizeof v->provider.model_hash, "hash seed %" PRIu64, seed);
     snprintf(v->describe, sizeof v->describe, "hash, seed %" PRIu64 ", width %zu (random directions: no knowledge of language)", seed, D);
     *out = v;
     return SHN_OK;
@@ -208,11 +247,13 @@ void shn_vectors_free(shn_vectors *v)
     for (size_t i = 0; v->entries && i < v->n; i++) free(v->entries[i].text);
     free(v->entries);
     free(v->rows);
+    free(v->provider.centre);
     free(v);
 }
 
 size_t      shn_vectors_width(const shn_vectors *v) { return v->D; }
 const char *shn_vectors_describe(const shn_vectors *v) { return v->describe; }
+const shn_text_provider *shn_vectors_provider(const shn_vectors *v) { return &v->provider; }
 
 /** Normal coordinates give directions uniform on the sphere; the text enters through its SHA-256. */
 static void hash_vector(const shn_vectors *v, const char *nfc, float *out)

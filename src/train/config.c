@@ -68,9 +68,12 @@ static const setting settings[] = {
     REAL_AT("label_weight_power", label_weight_power, 0, 4, "a: findings weigh prevalence^-a inside J"),
     REAL_AT("class_columns", class_columns, 0, 1000, "weight of class columns added to a pair loss"),
     WORD_AT("ecg_norm", ecg_norm_raw, side_words, "ECG side of class columns: raw or unit"),
+    REAL_AT("sentences", sentences, 0, 1000, "weight of the term that pairs each record with a sentence of its report; 0: reports are not read"),
     { { "chunk", "rows of the pair matrix held at a time" }, SIZE, AT(chunk), 0, 1, 65536, NULL, 1 },
     { { "text", "text vectors: e5-small (compiled in), hash (random, no knowledge of language) or a file of `shinden text encode`" }, TEXT, AT(text),
       sizeof ((shn_train_config *)0)->text, 0, 0, NULL, 1 },        /* a checkpoint knows the vectors by their hash */
+    { { "sentence_text", "vectors of the reports' sentences: a file of `shinden text encode --cohort --sentences`; empty: those of text" },
+      TEXT, AT(sentence_text), sizeof ((shn_train_config *)0)->sentence_text, 0, 0, NULL, 1 },
     TEXT_AT("text_form", text_form, "what is said of a finding: random (as --text hash), code, name or name+criterion"),
     TEXT_AT("language", language, "of the texts: en or ja"),
     TEXT_AT("record_text", record_text, "mean of the findings' vectors, or joined names"),
@@ -88,6 +91,9 @@ static const setting settings[] = {
     { { "permute_labels", "control: seed of a shuffle of the labels between patients; 0: none" }, COUNT64, AT(permute_labels), 0, 0, 9e15, NULL, 0 },
     TEXT_AT("leave_out", leave_out, "finding ids, comma between: training knows nothing of them, the model still scores them by their texts"),
     { { "permute_texts", "control: seed of a shuffle of the text vectors between findings; 0: none" }, COUNT64, AT(permute_texts), 0, 0, 9e15, NULL, 0 },
+    COUNT_AT("coded", coded, 0, 4e9, "few codes: so many training records keep their labels, drawn by patient; 0: all"),
+    { { "init", "where the encoder starts: a run of `shinden pretrain`, or a model; empty: random weights" }, TEXT, AT(init),
+      sizeof ((shn_train_config *)0)->init, 0, 0, NULL, 1 },          /* a checkpoint knows the weights by their hash */
     { { "stop_after", "tests: step:N ends as if cancelled" }, TEXT, AT(stop_after), sizeof ((shn_train_config *)0)->stop_after, 0, 0, NULL, 1 },
 };
 enum { N_SETTINGS = sizeof settings / sizeof *settings };
@@ -242,6 +248,9 @@ shn_status shn_train_config_check(const shn_train_config *c, shn_error *err)
     if (strcmp(c->text_form, "random") != 0 && shn_text_form_from_name(c->text_form) < 0)
         REFUSE("text_form: '%s' is none of random, code, name, name+criterion", c->text_form);
     if (strcmp(c->language, "en") != 0 && strcmp(c->language, "ja") != 0) REFUSE("language: '%s' is neither en nor ja", c->language);
+    if (c->sentences > 0 && c->loss == SHN_LOSS_BCE && strcmp(c->text, "none") == 0 && strcmp(c->text_form, "random") != 0)
+        REFUSE("text: bce with sentences needs vectors of the findings' texts, to compare them with sentences; name e5-small or a file");
+    if (c->sentence_text[0] && c->sentences == 0) REFUSE("sentence_text: is read only with sentences above 0");
     if (c->permute_texts && strcmp(c->record_text, "joined") == 0) REFUSE("permute_texts: goes with record_text mean; a joined text has no finding's vector");
     if (c->stop_after[0] && sscanf(c->stop_after, "step:%llu%c", &step, &end) != 1) REFUSE("stop_after: '%s' is not step:N", c->stop_after);
     if (c->winograd % 2 != 0) REFUSE("winograd: 6, 4, 2 or 0");

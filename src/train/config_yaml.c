@@ -86,7 +86,20 @@ static int is_bare(const char *v)
     return v[0] && !strchr("._-+", v[0]) && v[strspn(v, word)] == '\0';
 }
 
+static int is_among(const char *name, const char *const *keys, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(name, keys[i]) == 0) return 1;
+    return 0;
+}
+
 shn_status shn_train_config_yaml(const shn_train_config *config, int bits_only, char **yaml, shn_error *err)
+{
+    return shn_train_config_yaml_keys(config, bits_only, NULL, 0, yaml, err);
+}
+
+/** keys NULL: all. */
+shn_status shn_train_config_yaml_keys(const shn_train_config *config, int bits_only, const char *const *keys, size_t n, char **yaml, shn_error *err)
 {
     size_t size = 0;
     char  *text = NULL;
@@ -96,7 +109,7 @@ shn_status shn_train_config_yaml(const shn_train_config *config, int bits_only, 
     for (size_t i = 0; shn_train_key_at(i); i++) {
         char v[SHN_TRAIN_VALUE_MAX];
         const char *name = shn_train_key_at(i)->name;
-        if (bits_only && shn_train_key_free_of_bits(i)) continue;
+        if ((bits_only && shn_train_key_free_of_bits(i)) || (keys && !is_among(name, keys, n))) continue;
         const shn_status st = shn_train_config_get(config, name, v, err);
         if (st != SHN_OK) {
             fclose(f);

@@ -13,6 +13,7 @@ enum { PURPOSE_HEAD = 0x68656164 };         /* "head" */
 static int is_bce(const shn_head *h) { return h->config.loss == SHN_LOSS_BCE; }
 static int is_pair(const shn_head *h) { return shn_loss_is_pair(h->config.loss); }
 static int has_columns(const shn_head *h) { return h->config.loss == SHN_LOSS_CLASS_COLUMNS || h->config.class_columns > 0; }
+static int has_sentences(const shn_head *h) { return h->config.sentences > 0; }
 static double column_weight(const shn_head *h) { return h->config.loss == SHN_LOSS_CLASS_COLUMNS ? 1 : h->config.class_columns; }
 
 static void add_part(shn_head *h, int which, size_t size, int trained, int decay, double lr_scale)
@@ -23,7 +24,7 @@ static void add_part(shn_head *h, int which, size_t size, int trained, int decay
 
 static void lay_out(shn_head *h)
 {
-    const int text = !is_bce(h), pair = is_pair(h), columns = has_columns(h), raw = h->config.ecg_norm_raw;
+    const int text = !is_bce(h) || has_sentences(h), pair = is_pair(h), columns = has_columns(h), raw = h->config.ecg_norm_raw;
     add_part(h, HEAD_PROJECTION, text ? h->E * h->D : 0, 1, 1, h->config.lr_text_scale);
     add_part(h, HEAD_PAIR_SCALE, pair, h->config.learn_temperature, 0, 1);
     add_part(h, HEAD_PAIR_BIAS, pair && shn_loss_has_bias(h->config.loss), 1, 0, 1);
@@ -31,6 +32,7 @@ static void lay_out(shn_head *h)
     add_part(h, HEAD_CLASS_BIAS, columns, 1, 0, 1);
     add_part(h, HEAD_FINDING_BIAS, columns || is_bce(h) ? h->K : 0, 1, 0, 1);
     add_part(h, HEAD_WEIGHT, is_bce(h) ? h->K * h->E : 0, 1, 1, 1);
+    add_part(h, HEAD_SENTENCE_SCALE, has_sentences(h), 1, 0, 1);
 }
 
 /** Prevalence over all known entries; every b_k then adds what its finding differs by. */
@@ -60,6 +62,7 @@ static void initial_values(shn_head *h, shn_counts counts)
         shn_head_at(h, HEAD_WEIGHT)[i] = (float)(bound * (2 * shn_rng_uniform(&rng) - 1));
     if (is_pair(h)) *shn_head_at(h, HEAD_PAIR_SCALE) = (float)log(shn_loss_has_bias(h->config.loss) ? 10 : 1 / h->config.temperature);
     if (has_columns(h)) *shn_head_at(h, HEAD_CLASS_SCALE) = h->config.ecg_norm_raw ? 0 : (float)log(20);
+    if (has_sentences(h)) *shn_head_at(h, HEAD_SENTENCE_SCALE) = (float)log(10);
     initial_biases(h, counts);
 }
 
@@ -171,22 +174,49 @@ static shn_status column_term(shn_head *h, shn_texts *texts, const shn_batch_lab
     return SHN_OK;
 }
 
-shn_status shn_head_loss(shn_head *h, shn_texts *texts, const shn_batch_labels *labels, const uint32_t *batch_set, const float *z,
+/** Adds the term's share to d_e. A record without a report has a zero row and SHN_NO_GROUP. */
+static shn_status sentence_term(shn_head *h, shn_texts *texts, const uint32_t *sentence, size_t B, double *loss, shn_error *err)
+{
+    const size_t E = h->E;
+    const double weight = h->config.sentences;
+    double d_scale;
+    shn_texts_sentences(texts, B, h->r);
+    shn_unit_rows(h->r, B, E, h->u, h->norm_u);
+    const shn_status st = shn_group_loss(h->work, sentence, B, h->e, h->u, (double)*shn_head_at(h, HEAD_SENTENCE_SCALE), &h->sentence_loss, h->d_x,
+                                         h->d_u, &d_scale, err);
+    if (st != SHN_OK) return st;
+    *loss += weight * h->sentence_loss;
+    for (size_t i = 0; i < B * E; i++) h->d_e[i] += (float)weight * h->d_x[i];
+    for (size_t i = 0; i < B * E; i++) h->d_u[i] *= (float)weight;
+    *gradient_at(h, HEAD_SENTENCE_SCALE) = (float)(weight * d_scale);
+    memset(h->d_r, 0, B * E * sizeof *h->d_r);
+    shn_unit_rows_backward(h->u, h->norm_u, h->d_u, B, E, h->d_r);
+    shn_texts_sentences_backward(texts, B, h->d_r);
+    return SHN_OK;
+}
+
+static shn_status bce_term(shn_head *h, const shn_batch_labels *labels, const float *z, double *loss, float *d_z, shn_error *err)
+{
+    double d_scale, d_bias;
+    return shn_class_loss(h->work, labels, z, shn_head_at(h, HEAD_WEIGHT), 0, 0, shn_head_at(h, HEAD_FINDING_BIAS), loss, d_z,
+                          gradient_at(h, HEAD_WEIGHT), &d_scale, &d_bias, gradient_at(h, HEAD_FINDING_BIAS), err);
+}
+
+shn_status shn_head_loss(shn_head *h, shn_texts *texts, const shn_batch_labels *labels, const shn_batch_texts *batch, const float *z,
                          double *loss, float *d_z, shn_error *err)
 {
     const size_t B = labels->B, E = h->E;
     shn_status st = SHN_OK;
-    double d_scale, d_bias;
     *loss = 0;
-    if (is_bce(h))
-        return shn_class_loss(h->work, labels, z, shn_head_at(h, HEAD_WEIGHT), 0, 0, shn_head_at(h, HEAD_FINDING_BIAS), loss, d_z,
-                              gradient_at(h, HEAD_WEIGHT), &d_scale, &d_bias, gradient_at(h, HEAD_FINDING_BIAS), err);
     memset(d_z, 0, B * E * sizeof *d_z);
+    if (is_bce(h)) st = bce_term(h, labels, z, loss, d_z, err);
+    if (st != SHN_OK || !texts) return st;
     memset(h->d_e, 0, B * E * sizeof *h->d_e);
     shn_unit_rows(z, B, E, h->e, h->norm_e);
-    shn_texts_project(texts, shn_head_at(h, HEAD_PROJECTION), batch_set, B);
+    shn_texts_project(texts, shn_head_at(h, HEAD_PROJECTION), batch, B);
     if (is_pair(h)) st = pair_term(h, texts, labels, loss, err);
     if (st == SHN_OK && has_columns(h)) st = column_term(h, texts, labels, z, loss, d_z, err);
+    if (st == SHN_OK && has_sentences(h)) st = sentence_term(h, texts, batch->sentence, B, loss, err);
     if (st != SHN_OK) return st;
     shn_unit_rows_backward(h->e, h->norm_e, h->d_e, B, E, d_z);
     shn_texts_project_backward(texts, gradient_at(h, HEAD_PROJECTION));
@@ -222,4 +252,5 @@ void shn_head_step(shn_head *h, double lr, uint64_t step, float grad_scale)
     }
     cap_scale(h, HEAD_PAIR_SCALE);
     cap_scale(h, HEAD_CLASS_SCALE);
+    cap_scale(h, HEAD_SENTENCE_SCALE);
 }

@@ -1,6 +1,6 @@
 /**
  * What is trained beside the encoder, as one block with its gradient and moments: the text projection, t and b of the pair loss,
- * t, b and b_k of the class columns, or bce's linear head. And the loss of a batch from the encoder's outputs.
+ * t, b and b_k of the class columns, t of the report sentences, bce's linear head. And the loss of a batch from the encoder's outputs.
  */
 #ifndef SHN_TRAIN_HEAD_H
 #define SHN_TRAIN_HEAD_H
@@ -8,7 +8,7 @@
 #include "shinden/train.h"
 #include "train/texts.h"
 
-enum { HEAD_PROJECTION, HEAD_PAIR_SCALE, HEAD_PAIR_BIAS, HEAD_CLASS_SCALE, HEAD_CLASS_BIAS, HEAD_FINDING_BIAS, HEAD_WEIGHT, HEAD_PARTS };
+enum { HEAD_PROJECTION, HEAD_PAIR_SCALE, HEAD_PAIR_BIAS, HEAD_CLASS_SCALE, HEAD_CLASS_BIAS, HEAD_FINDING_BIAS, HEAD_WEIGHT, HEAD_SENTENCE_SCALE, HEAD_PARTS };
 
 typedef struct shn_head_part {
     size_t offset, size;            /* in floats; size 0: this loss has none */
@@ -27,6 +27,7 @@ typedef struct shn_head {
     float  *label_weight;           /* [K] inside J; NULL when all weigh 1 */
     shn_pair_options pair;
     shn_loss_work *work;
+    double  sentence_loss;          /* of the last batch, before its weight; for the log */
     /* scratch of a step */
     float  *e, *d_e, *d_x;          /* [B][E] */
     float  *u, *d_u, *r, *d_r;      /* [max(B, K)][E] unit texts and their gradients; before they had unit length */
@@ -34,7 +35,7 @@ typedef struct shn_head {
 } shn_head;
 
 /**
- * @param D      width of text vectors; 0 for bce
+ * @param D      width of text vectors; 0 for bce without sentences
  * Initial values: docs/training.md. Those of the pair bias are set by shn_head_set_pair_bias.
  * Errors  SHN_NOMEM, SHN_RANGE
  */
@@ -47,9 +48,9 @@ void shn_head_set_pair_bias(shn_head *h, double mean_target);
 
 /**
  * Loss of a batch and its gradients: d_z [B][E] and the head's g, both overwritten.
- * @param texts      NULL for bce;  batch_set [B]: the records' sets
+ * @param texts  NULL for bce without sentences
  */
-SHN_NODISCARD shn_status shn_head_loss(shn_head *h, shn_texts *texts, const shn_batch_labels *labels, const uint32_t *batch_set,
+SHN_NODISCARD shn_status shn_head_loss(shn_head *h, shn_texts *texts, const shn_batch_labels *labels, const shn_batch_texts *batch,
                                        const float *z, double *loss, float *d_z, shn_error *err);
 /** Sum of squares of the gradient of what is trained. */
 double shn_head_gradient_square(const shn_head *h);

@@ -3,14 +3,14 @@
 #define SHN_TRAIN_MODEL_OUT_H
 
 #include "train/head.h"
+#include "train/run.h"
 #include "train/train_data.h"
 
 /**
- * @param texts   NULL for bce;  params, state: the encoder's blocks
+ * @param run    finished: the encoder's weights in its params and state;  texts: NULL for bce without sentences;  provider: of their vectors
  * The model's manifest holds no time and no path: the same run gives the same bytes.
  */
-SHN_NODISCARD shn_status shn_model_from_run(const shn_train_data *d, const shn_input *input, const shn_head *head, const shn_texts *texts,
-                                            const char *text_source, const char *engine, uint64_t n_steps, const float *params,
-                                            const float *state, shn_model **out, shn_error *err);
+SHN_NODISCARD shn_status shn_model_from_run(const shn_train_data *d, const shn_run *run, const shn_head *head, const shn_texts *texts,
+                                            const char *text_source, const shn_text_provider *provider, shn_model **out, shn_error *err);
 
 #endif

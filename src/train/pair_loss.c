@@ -12,6 +12,21 @@
 
 typedef struct pair_sums { double loss, d_log_scale, d_bias; } pair_sums;
 
+/** Where a softmax loss takes its targets from: label sets, or groups of records (group NULL: label sets). */
+typedef struct pair_targets { const shn_label_sets *sets; const shn_pair_options *options; const uint32_t *group; size_t B; } pair_targets;
+
+/** Targets of row i, not yet divided by the row's sum; symmetric. SHN_NO_PAIR where the pair takes no part. */
+static void row_targets(const pair_targets *q, size_t i, double *target)
+{
+    if (!q->group) {
+        shn_label_sets_targets(q->sets, q->options, i, target);
+        return;
+    }
+    const uint32_t mine = q->group[i];
+    for (size_t j = 0; j < q->B; j++)
+        target[j] = mine == SHN_NO_GROUP || q->group[j] == SHN_NO_GROUP ? SHN_NO_PAIR : q->group[j] == mine;
+}
+
 static double softplus(double x) { return (x > 0 ? x : 0) + log1p(exp(-fabs(x))); }
 static double sigmoid(double x) { return x >= 0 ? 1 / (1 + exp(-x)) : exp(x) / (1 + exp(x)); }
 
@@ -117,9 +132,9 @@ static void softmax_row(const shn_loss_work *w, size_t i, const double *dot, con
     }
 }
 
-static void softmax_loss(shn_loss_work *w, const shn_pair_options *o, const float *e, const float *u, size_t B, double t,
-                         float *d_e, pair_sums *sums)
+static void softmax_loss(shn_loss_work *w, const pair_targets *q, const float *e, const float *u, double t, float *d_e, pair_sums *sums)
 {
+    const size_t B = q->B;
     double n_taking_part = 0;
     for (size_t j = 0; j < B; j++) {
         w->column_max[j] = -INFINITY;
@@ -129,7 +144,7 @@ static void softmax_loss(shn_loss_work *w, const shn_pair_options *o, const floa
         const size_t rows = B - first < w->chunk ? B - first : w->chunk;
         chunk_cosines(w, e, first, rows, B);
         for (size_t r = 0; r < rows; r++) {
-            shn_label_sets_targets(&w->sets, o, first + r, w->target + r * B);
+            row_targets(q, first + r, w->target + r * B);
             softmax_gather(w, first + r, w->dot + r * B, w->target + r * B, B, t);
             n_taking_part += w->target_sum[first + r] > 0;
         }
@@ -138,7 +153,7 @@ static void softmax_loss(shn_loss_work *w, const shn_pair_options *o, const floa
         const size_t rows = B - first < w->chunk ? B - first : w->chunk;
         if (w->chunk < B) chunk_cosines(w, e, first, rows, B);      /* else the first pass left them */
         for (size_t r = 0; r < rows; r++) {
-            if (w->chunk < B) shn_label_sets_targets(&w->sets, o, first + r, w->target + r * B);
+            if (w->chunk < B) row_targets(q, first + r, w->target + r * B);
             softmax_row(w, first + r, w->dot + r * B, w->target + r * B, B, t, n_taking_part, w->grad + r * B, sums);
         }
         chunk_vectors(w, e, u, first, rows, B, t, d_e);
@@ -169,12 +184,30 @@ shn_status shn_pair_loss(shn_loss_work *w, const shn_pair_options *options, cons
     shn_label_sets_pack(labels, &w->sets);
     shn_matrix_transpose(u, B, w->E, w->c_t);
     memset(w->d_c, 0, B * w->E * sizeof *w->d_c);
+    const pair_targets targets = { &w->sets, options, NULL, B };
     if (shn_loss_has_bias(options->loss)) sigmoid_loss(w, options, e, u, B, t, bias, d_e, &sums);
-    else softmax_loss(w, options, e, u, B, t, d_e, &sums);
+    else softmax_loss(w, &targets, e, u, t, d_e, &sums);
     for (size_t i = 0; i < B * w->E; i++) d_u[i] = (float)(t * w->d_c[i]);
     *loss = sums.loss;
     *d_log_scale = sums.d_log_scale;
     *d_bias = sums.d_bias;
+    return SHN_OK;
+}
+
+shn_status shn_group_loss(shn_loss_work *w, const uint32_t *group, size_t B, const float *e, const float *u, double log_scale, double *loss,
+                          float *d_e, float *d_u, double *d_log_scale, shn_error *err)
+{
+    if (B < 1 || B > w->B_max)
+        return shn_fail(err, SHN_RANGE, SHN_REASON_BAD_VALUE, "loss", "batch of %zu records, needs 1 to %zu", B, w->B_max);
+    const double t = fmin(exp(log_scale), SHN_LOGIT_SCALE_MAX);
+    const pair_targets targets = { NULL, NULL, group, B };
+    pair_sums sums = { 0, 0, 0 };
+    shn_matrix_transpose(u, B, w->E, w->c_t);
+    memset(w->d_c, 0, B * w->E * sizeof *w->d_c);
+    softmax_loss(w, &targets, e, u, t, d_e, &sums);
+    for (size_t i = 0; i < B * w->E; i++) d_u[i] = (float)(t * w->d_c[i]);
+    *loss = sums.loss;
+    *d_log_scale = sums.d_log_scale;
     return SHN_OK;
 }
 

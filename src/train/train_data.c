@@ -7,11 +7,12 @@
 
 #include "base/alloc.h"
 #include "base/fail.h"
+#include "base/random.h"
 #include "data/permute.h"
 #include "shinden/embed.h"
 #include "shinden/signal.h"
 
-enum { SCALE_RECORDS = 512, NAMED_PATIENTS = 3 };
+enum { SCALE_RECORDS = 512, NAMED_PATIENTS = 3, PURPOSE_CODED = 0x636f646564 /* "coded" */ };
 
 /** Marks the findings that training must not know; each has to be one of the cohort. */
 static shn_status mark_left_out(shn_train_data *d, const char *list, shn_error *err)
@@ -31,8 +32,8 @@ static shn_status mark_left_out(shn_train_data *d, const char *list, shn_error *
     return SHN_OK;
 }
 
-/** Keeps the rows of which something is known; copies their labels. */
-static shn_status take_rows(shn_train_data *d, const uint32_t *rows, size_t n, shn_error *err)
+/** Keeps the rows of which something is known or, with sentences, a report is there; copies their labels. */
+static shn_status take_rows(shn_train_data *d, const uint32_t *rows, size_t n, int sentences, shn_error *err)
 {
     const size_t K = d->K;
     d->rows = shn_alloc(n, sizeof *d->rows);
@@ -50,10 +51,67 @@ static shn_status take_rows(shn_train_data *d, const uint32_t *rows, size_t n, s
             to[k] = to_known[k] && label[k];
             n_known += to_known[k];
         }
-        if (n_known) d->rows[d->n++] = rows[i];
+        if (n_known || (sentences && *shn_cohort_report(d->cohort, rows[i]))) d->rows[d->n++] = rows[i];
     }
     d->n_left_out = n - d->n;
     return SHN_OK;
+}
+
+static int is_coded(const shn_train_data *d, size_t i) { return memchr(d->known + i * d->K, 1, d->K) != NULL; }
+
+/**
+ * Few codes: of the records of which something is known only `coded` keep it, taken patient by patient in an order drawn by the seed (a
+ * patient whose records are more than are still wanted is passed over).
+ */
+static shn_status keep_coded(shn_train_data *d, size_t coded, uint64_t seed, shn_error *err)
+{
+    size_t    n_patients = 0, kept = 0, there = 0;
+    uint32_t *patient = shn_alloc(d->n, sizeof *patient);
+    shn_status st = patient ? shn_cohort_patients(d->cohort, d->rows, d->n, patient, &n_patients, err) : shn_fail_nomem(err, "train.data");
+    uint32_t *order = shn_alloc(n_patients, sizeof *order), *size = shn_alloc(n_patients, sizeof *size);
+    if (st == SHN_OK && (!order || !size)) st = shn_fail_nomem(err, "train.data");
+    for (size_t i = 0; st == SHN_OK && i < d->n; i++) {
+        size[patient[i]] += (uint32_t)is_coded(d, i);
+        there += (size_t)is_coded(d, i);
+    }
+    if (st == SHN_OK && there < coded)
+        st = shn_fail(err, SHN_RANGE, SHN_REASON_BAD_VALUE, "train.data", "coded: %zu records of %s have known findings, fewer than %zu", there,
+                      shn_cohort_path(d->cohort), coded);
+    if (st == SHN_OK) {
+        shn_rng rng = shn_rng_stream(seed, PURPOSE_CODED, 0, 0);
+        for (size_t p = 0; p < n_patients; p++) order[p] = (uint32_t)p;
+        shn_rng_shuffle(&rng, order, n_patients);
+        for (size_t p = 0; p < n_patients; p++) {
+            const int keep = size[order[p]] <= coded - kept;
+            kept += keep ? size[order[p]] : 0;
+            size[order[p]] = (uint32_t)keep;            /* from here on: whether the patient keeps their labels */
+        }
+        for (size_t i = 0; i < d->n; i++) {
+            if (size[patient[i]]) continue;
+            memset(d->known + i * d->K, 0, d->K);
+            memset(d->label + i * d->K, 0, d->K);
+        }
+    }
+    free(size);
+    free(order);
+    free(patient);
+    return st;
+}
+
+/** Takes out records that have neither a label nor, with sentences, a report: those that lost their labels just now. */
+static void drop_useless(shn_train_data *d, int sentences)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < d->n; i++) {
+        if (!is_coded(d, i) && !(sentences && *shn_cohort_report(d->cohort, d->rows[i]))) continue;
+        d->rows[n] = d->rows[i];
+        memmove(d->known + n * d->K, d->known + i * d->K, d->K);
+        memmove(d->label + n * d->K, d->label + i * d->K, d->K);
+        d->n_coded += (size_t)is_coded(d, n);
+        n++;
+    }
+    d->n_left_out += d->n - n;
+    d->n = n;
 }
 
 static void count_findings(shn_train_data *d)
@@ -140,6 +198,7 @@ shn_status shn_train_data_load(const shn_cohort *c, const shn_train_config *conf
 {
     uint32_t *rows = NULL;
     size_t    n = 0;
+    const int sentences = config->sentences > 0;
     memset(d, 0, sizeof *d);
     d->cohort = c;
     d->K = shn_cohort_n_findings(c);
@@ -148,12 +207,18 @@ shn_status shn_train_data_load(const shn_cohort *c, const shn_train_config *conf
     shn_status st = shn_cohort_split_rows(c, config->split, &rows, &n, err);
     if (st == SHN_OK) st = check_overlap(c, config->split, err);
     if (st == SHN_OK) st = mark_left_out(d, config->leave_out, err);
-    if (st == SHN_OK) st = take_rows(d, rows, n, err);
+    if (st == SHN_OK) st = take_rows(d, rows, n, sentences, err);
     free(rows);
+    if (st == SHN_OK && config->permute_labels) st = permute(d, config->permute_labels, err);
+    if (st == SHN_OK && config->coded) st = keep_coded(d, config->coded, config->seed, err);
+    if (st == SHN_OK) drop_useless(d, sentences);
     if (st == SHN_OK && d->n < 2)
         st = shn_fail(err, SHN_RANGE, SHN_REASON_NO_LABEL, "train.data", "%s: %zu records of split '%s' have known findings, training needs two "
                       "at least", shn_cohort_path(c), d->n, config->split);
-    if (st == SHN_OK && config->permute_labels) st = permute(d, config->permute_labels, err);
+    if (st == SHN_OK && sentences) st = shn_reports_new(c, d->rows, d->n, &d->reports, err);
+    if (st == SHN_OK && sentences && d->reports.n == 0)
+        st = shn_fail(err, SHN_RANGE, SHN_REASON_NO_LABEL, "train.data", "%s: no record of split '%s' has a report, so there are no sentences; leave "
+                      "--sentences away", shn_cohort_path(c), config->split);
     if (st == SHN_OK) st = shn_cohort_digest(c, d->rows, d->n, d->digest, err);
     if (st == SHN_OK) st = shn_sets_new(d->label, d->known, d->n, d->K, &d->sets, err);
     if (st != SHN_OK) {
@@ -166,6 +231,22 @@ shn_status shn_train_data_load(const shn_cohort *c, const shn_train_config *conf
     return SHN_OK;
 }
 
+shn_status shn_train_unlabelled_load(const shn_cohort *c, const char *split, shn_train_unlabelled *out, shn_error *err)
+{
+    shn_train_data d = { .cohort = c };
+    memset(out, 0, sizeof *out);
+    shn_status st = shn_cohort_split_rows(c, split, &d.rows, &d.n, err);
+    if (st == SHN_OK) st = check_overlap(c, split, err);
+    if (st != SHN_OK) {
+        free(d.rows);
+        return st;
+    }
+    measure_scale(&d);
+    see_leads(&d);
+    *out = (shn_train_unlabelled){ d.n, d.rows, d.scale_per_mv, d.lead_present };
+    return SHN_OK;
+}
+
 void shn_train_data_free(shn_train_data *d)
 {
     free(d->rows);
@@ -175,5 +256,6 @@ void shn_train_data_free(shn_train_data *d)
     free(d->n_pos);
     free(d->n_known);
     shn_sets_free(&d->sets);
+    shn_reports_free(&d->reports);
     memset(d, 0, sizeof *d);
 }

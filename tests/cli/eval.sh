@@ -31,9 +31,9 @@ bce=$dir/bce/model.safetensors
 # the document
 "$shinden" eval "$text" "$dir/c.h5" --split val --bootstrap 50 --json --csv "$dir/e.csv" --html "$dir/e.html" > "$dir/e.json" 2> "$dir/err"
 [ ! -s "$dir/err" ] || fail "noise on stderr: $(cat "$dir/err")"
-for key in auroc_macro auroc_macro_10 auprc_macro f1_micro_05 f1_micro_tuned f1_micro_per_label f1_micro_prevalence f1_macro_tuned f1_sample_tuned \
+for key in auroc_macro auroc_macro_10 auroc_macro_pos5 auprc_macro auprc_macro_pos5 f1_micro_05 f1_micro_tuned f1_micro_per_label f1_micro_prevalence f1_macro_tuned f1_sample_tuned \
            jaccard_sample jaccard_micro top1 top5 top1_specific top5_specific recall_at_5 ece_raw ece; do
-    [ "$(grep -c "^ *\"$key\": {" "$dir/e.json")" -eq 3 ] || fail "$key: not once for the model and once for each control"
+    [ "$(grep -c "^ *\"$key\": {" "$dir/e.json")" -eq 4 ] || fail "$key: not once for the model and once for each control"
     v=$(value "$dir/e.json" "$key")
     [ "$v" = null ] || awk -v v="$v" 'BEGIN { exit !(v >= 0 && v <= 1) }' || fail "$key is $v"
 done
@@ -76,6 +76,25 @@ refused 1 "does not apply" "$shinden" eval "$text" "$dir/c.h5" --split test --re
 # the controls are what they say: knowing only frequencies ranks no record before another
 "$shinden" eval "$bce" "$dir/c.h5" --split test --bootstrap 0 --json > "$dir/b.json"
 [ "$(sed -n '/"label_frequency"/,$p' "$dir/b.json" | grep -A1 -m1 '"auroc_macro": {' | grep -c '"value": 0.5,')" -eq 1 ] || fail "label frequency ranks records"
+
+# a task: others are neither candidates nor truth
+"$shinden" eval "$text" "$dir/c.h5" --split test --bootstrap 0 --no-controls --findings @rhythm --json --csv "$dir/r.csv" > "$dir/r.json"
+grep -q '"findings_asked": "@rhythm"' "$dir/r.json" || fail "the document does not say what was asked"
+grep -q '^sinus_rhythm,' "$dir/r.csv" && ! grep -q '^long_qt_interval,' "$dir/r.csv" || fail "@rhythm: $(cut -d, -f1 "$dir/r.csv" | tr '\n' ' ')"
+refused 1 "'@rythm' is no task" "$shinden" eval "$text" "$dir/c.h5" --split test --findings @rythm
+refused 1 "is no finding of the model" "$shinden" eval "$text" "$dir/c.h5" --split test --findings sinus_rhythm,nothing
+
+# groups: every metric by age, sex and source; supersets in both readings; findings left out of training
+"$shinden" eval "$text" "$dir/c.h5" --split test --bootstrap 20 --no-controls --supersets --subgroups-csv "$dir/g.csv" > "$dir/table"
+grep -q '^subgroups' "$dir/table" && grep -q '^supersets nobody trained on, read-out class; own text: built-in e5-small' "$dir/table" || fail "no groups in the table: $(cat "$dir/table")"
+[ "$(head -1 "$dir/g.csv")" = by,group,n_records,n_patients,small,metric,value,low,high,n_undefined ] || fail "columns of the subgroups"
+[ "$(grep -c '^source,.*,auroc_macro_pos5,' "$dir/g.csv")" -eq 1 ] || fail "one source, one row of a metric: $(grep -c '^source' "$dir/g.csv")"
+grep -q '^sex,F,' "$dir/g.csv" && grep -q '^age,' "$dir/g.csv" || fail "subgroups without sex or age"
+"$shinden" eval "$bce" "$dir/c.h5" --split test --bootstrap 0 --no-controls --supersets > "$dir/table"
+grep -q 'own text: none: the model has no text side' "$dir/table" || fail "bce has no text of its own"
+"$shinden" train "$dir/c.h5" --loss siglip-jaccard "${small[@]}" --leave-out atrial_fibrillation,first_degree_av_block -o "$dir/left" > /dev/null 2> "$dir/err" || fail "leave out: $(cat "$dir/err")"
+"$shinden" eval "$dir/left/model.safetensors" "$dir/c.h5" --split test --bootstrap 20 --no-controls > "$dir/table"
+grep -q '^2 findings that training knew nothing of (zero-shot)' "$dir/table" || fail "left-out findings are no group: $(cat "$dir/table")"
 
 "$shinden" eval --help | grep -q '^example: ' || fail "help without an example"
 refused 2 "needs --split" "$shinden" eval "$text" "$dir/c.h5"

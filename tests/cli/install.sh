@@ -29,7 +29,7 @@ find "$work/prefix" -name LICENSE | grep -q . || fail "no LICENSE"
 mv "$work/prefix" "$work/moved"
 pc=$(find "$work/moved" -name shinden.pc)
 [ -n "$pc" ] || fail "no shinden.pc"
-export PKG_CONFIG_PATH=${pc%/*}
+export PKG_CONFIG_PATH=${pc%/*}${PKG_CONFIG_PATH:+:$PKG_CONFIG_PATH}      # what shinden requires may lie in the builder's own place
 flags=$(pkg-config --cflags --libs shinden) || fail "pkg-config does not find shinden or what it requires"
 grep -qF "$PWD" <<<"$flags" && fail "pkg-config names the source tree: $flags"
 # shellcheck disable=SC2086

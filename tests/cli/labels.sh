@@ -30,6 +30,29 @@ expect 2 "no 'lst'" "$program" labels lst
 expect 2 '--jsn' "$program" labels list --jsn
 expect 2 'say list' "$program" labels
 
+expect 0 'first_degree_av_block' "$program" labels map --coding code15 1dAVb
+expect 0 'ventricular_tachycardia' "$program" labels map --coding mitdb_rhythm '(VT'
+expect 1 'N                no finding' "$program" labels map --coding mitdb_beat V N
+expect 0 'complete_left_bundle_branch_block' "$program" labels search 7-1-1
+expect 0 '"minnesota": [' "$program" labels map --coding minnesota 6-1 --json
+expect 0 'conduction_disturbance' "$program" labels list --unchecked
+"$program" labels list --unchecked | grep -q '^sinus_rhythm ' && { echo "FAILED: sinus rhythm's name is from a table"; failed=1; }
+expect 0 'built-in registry: 224 findings' "$program" labels check
+expect 0 'malformed: 0, standing twice: 0' "$program" labels check
+expect 0 '"sound": true' "$program" labels check --json
+expect 1 'none of the data sets' "$program" labels check --data "$work"
+data=${SHINDEN_DATA:-../shared/data}
+if [ -d "$data/mitdb" ]; then
+    expect 0 "52472  mitdb: 'N' stands for no finding: a normal beat" "$program" labels check --data "$data"
+    expect 0 'ptbxl                                      1510 records    4191 labels,  66 words with a finding, 0 without' "$program" labels check --data "$data"
+    expect 0 '3  first_degree_av_block' "$program" labels check --table "$data/formats/mat/code15_labels.csv" --columns 1dAVb,RBBB,LBBB,SB,ST,AF --coding code15
+    expect 0 'vocab/ptbxl_scp_statements.csv               71 records      71 labels,  71 findings, 0 without' "$program" labels check --data "$data"
+    mkdir -p "$work/sets/ludb" && sed 's/Sinus rhythm/Sinus rhytm/g' "$data/ludb/labels.csv" > "$work/sets/ludb/labels.csv"
+    expect 1 "ludb: 'Rhythm: Sinus rhytm' is not known to the registry" "$program" labels check --data "$work/sets"
+else
+    echo "labels: the real sets are absent, their labels are not checked"
+fi
+
 printf 'rec;dx\n1;"AFIB, LAFB"\n2;NOPE\n3;AFIB,NOPE\n' > "$work/t.csv"
 expect 1 "2  no finding for 'NOPE'" "$program" labels check --table "$work/t.csv" --delimiter ';' --column dx --coding scp --split ,
 expect 1 '2  atrial_fibrillation' "$program" labels check --table "$work/t.csv" --delimiter ';' --column dx --coding scp --split ,
@@ -41,6 +64,11 @@ printf 'id,name_en,name_ja\natrial_fibrillation,AF,心房細動\nours,O,我\n' >
 expect 0 '2 findings' "$program" labels check "$work/r.csv"
 expect 0 '1 of their ids' "$program" labels check "$work/r.csv"
 expect 0 'ours' "$program" labels list --registry "$work/r.csv"
+printf 'id,name_en,name_ja,parents\nours,O,我,atrial_fibrillation\n' > "$work/more.csv"
+expect 0 '225 findings' "$program" labels check "+$work/more.csv"
+expect 0 'ours' "$program" labels list --registry "+$work/more.csv"
+printf 'id,name_en,name_ja\natrial_fibrillation,AF,心房細動\n' > "$work/more.csv"
+expect 1 "in the built-in registry" "$program" labels check "+$work/more.csv"
 expect 1 'not found' "$program" labels check "$work/none.csv"
 [ $failed = 0 ] && echo "labels: all as expected"
 exit $failed

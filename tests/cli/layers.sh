@@ -27,12 +27,12 @@ declare -A room=(
   [status]=base [progress]=base [group]=base
   [record]=signal [signal]=signal
   [format]=formats [wfdb]=formats [annotation]=formats [deidentify]=formats [check]=formats [convert]=formats
-  [findings]=labels [text]=text [tokenizer]=text [encode]=text
+  [findings]=labels [text]=text [tokenizer]=text [encode]=text [sentences]=text
   [encoder]=model [model]=model [engine]=engine
   [cohort]=data [import]=data [fetch]=data [embed]=data      # embed.h: the windows are data's, what is done with them eval's
   [simulate]=simulate
-  [loss]=train [train]=train
-  [metrics]=eval [eval]=eval [predict]=eval
+  [loss]=train [train]=train [pretrain]=train
+  [metrics]=eval [eval]=eval [predict]=eval [phrase]=eval
   [plot]=report [report]=report
   [experiment]=experiment
 )
@@ -85,6 +85,7 @@ all() {
   one_folder "$1" 'curl/' data/
   one_folder "$1" 'libxml/' formats/xml/
   one_folder "$1" 'FLAC/' formats/wfdb/
+  one_folder "$1" 'llama[.]h' text/provider_llama.c
   one_folder "$1" 'mpi[.]h' base/group_mpi.c
 }
 
@@ -95,7 +96,7 @@ if [ -n "$found" ]; then
   exit 1
 fi
 # public headers, too, never include private ones (tests/cli/headers.sh) nor a library
-if grep -nE '^[[:space:]]*#[[:space:]]*include[[:space:]]+["<](hdf5|oneapi|dnnl|openssl|cairo|curl|jansson|yaml|libxml|FLAC|mpi[.]h)' include/shinden/*.h; then
+if grep -nE '^[[:space:]]*#[[:space:]]*include[[:space:]]+["<](hdf5|oneapi|dnnl|openssl|cairo|curl|jansson|yaml|libxml|FLAC|mpi[.]h|llama[.]h)' include/shinden/*.h; then
   echo "layers: a public header names a library"
   exit 1
 fi
@@ -110,6 +111,7 @@ echo '#include <hdf5.h>' >"$work/data/c.c"
 echo '#  include <oneapi/dnnl/dnnl.h>' >"$work/engine/d.c"
 echo '#include "shinden/unheard_of.h"' >"$work/data/e.c"
 echo '#include <libxml/tree.h>' >"$work/data/f.c"
+echo '#include <llama.h>' >"$work/engine/g.c"
 made=$(all "$work" | wc -l)
-[ "$made" -eq 6 ] || { echo "layers: found $made of 6 planted faults"; exit 1; }
+[ "$made" -eq 7 ] || { echo "layers: found $made of 7 planted faults"; exit 1; }
 echo "$(find src -name '*.[ch]' | wc -l) files include what they may"

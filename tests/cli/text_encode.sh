@@ -117,5 +117,53 @@ refused 1 "not found" "$shinden" text encode --model "$golden/none" --lines "$di
 mkdir "$dir/no-shard"
 cp "$golden/llama/config.json" "$golden/llama/tokenizer.json" "$dir/no-shard/"
 refused 1 "no-shard" "$shinden" text encode --model "$dir/no-shard" --lines "$dir/lines" -o "$dir/x.safetensors"
+refused 2 "must be own or llama" "$shinden" text encode --model "$golden/llama" --lines "$dir/lines" --provider other -o "$dir/x.safetensors"
+
+# one shard of two, a tokenizer of another model, a file cut short: before any work, by name
+mkdir "$dir/shards" "$dir/other"
+cp tests/golden/tiny/llama/{config.json,model.safetensors.index.json,model-00001-of-00002.safetensors} "$golden/llama/tokenizer.json" "$dir/shards/"
+refused 1 "model-00002-of-00002.safetensors: not found" "$shinden" text encode --model "$dir/shards" --lines "$dir/lines" -o "$dir/x.safetensors"
+cp "$golden/llama/"{config.json,model.safetensors} "$dir/other/"
+cp tests/golden/tokens_small_bert.json "$dir/other/tokenizer.json"
+refused 1 "they do not belong together" "$shinden" text encode --model "$dir/other" --lines "$dir/lines" -o "$dir/x.safetensors"
+head -c 100000 "$golden/llama/model.gguf" > "$dir/cut.gguf"
+refused 1 "it is cut off" "$shinden" text encode --model "$dir/cut.gguf" --lines "$dir/lines" -o "$dir/x.safetensors"
+
+# a model larger than the address space: told apart from missing memory. A sanitizer needs all of it for itself.
+if (ulimit -v 8000000 && "$shinden" --version) > /dev/null 2>&1; then
+    cp "$golden/llama/model.gguf" "$dir/big.gguf"
+    truncate -s 16G "$dir/big.gguf"                                         # sparse
+    limited() { (ulimit -v 8000000 && "$@"); }
+    refused 1 "do not fit the address space" limited "$shinden" text encode --model "$dir/big.gguf" --lines "$dir/lines" -o "$dir/x.safetensors"
+else echo "the address space is not limited: this program needs more than 8 GB of it (sanitizer)"; fi
+
+# a disk too small for the state file
+mkdir "$dir/small"
+if mount -t tmpfs -o size=64k tmpfs "$dir/small" 2> /dev/null; then
+    trap 'umount "$dir/small"; rm -rf "$dir"' EXIT
+    refused 1 "are free; free some" "$shinden" text encode --model "$golden/qwen3" --lines "$dir/many" -o "$dir/small/x.safetensors"
+    [ -z "$(ls -A "$dir/small")" ] || fail "a refused run left $(ls "$dir/small")"
+else echo "no small disk was tried: mounting one needs root"; fi
+
+head -n 300 "$dir/many" > "$dir/fewer"
+# the other provider: the same texts and settings, and it can be stopped and gone on with; or the program says that it has none
+status=0
+"$shinden" text encode --provider llama --model "$golden/llama/model.gguf" --lines "$dir/fewer" --no-center -o "$dir/llama.safetensors" > "$dir/out" 2> "$dir/err" || status=$?
+if grep -q 'built without libllama' "$dir/err"; then
+    [ "$status" -eq 1 ] || fail "no libllama: ended with $status"
+    echo "provider llama: built without it, and says so"
+else
+    [ "$status" -eq 0 ] || fail "provider llama: $(cat "$dir/err")"
+    has "$dir/llama.safetensors" '"provider":"llama"'
+    [ ! -s "$dir/err" ] || fail "libllama speaks for itself: $(cat "$dir/err")"
+    job=("$shinden" text encode --provider llama --model "$golden/llama/model.gguf" --lines "$dir/fewer" --no-center --checkpoint-seconds 0 -o "$dir/again.safetensors")
+    "${job[@]}" > /dev/null 2>&1 &
+    pid=$!
+    for _ in $(seq 500); do [ -e "$dir/again.safetensors.partial" ] && break; sleep 0.002; done
+    kill -9 "$pid" 2> /dev/null || true
+    wait "$pid" 2> /dev/null || true
+    "${job[@]}" > "$dir/out" 2> "$dir/err" || fail "provider llama, again: $(cat "$dir/err")"
+    [ ! -e "$dir/again.safetensors.partial" ] || fail "the partial file stays"
+fi
 [ ! -e "$dir/x.safetensors" ] || fail "a refused run left an output"
 echo "text encode: all as expected ($kills kills)"

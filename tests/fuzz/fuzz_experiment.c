@@ -12,7 +12,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (p)
         for (size_t i = 0; i < p->n_systems; i++) {
             shn_train_config config;
-            if (xp_train_config(p, &p->systems[i], 1, &config, &err) != SHN_OK && err.status != SHN_NOMEM) __builtin_trap();    /* parse has tried it */
+            const size_t     last = p->systems[i].n_parts ? p->systems[i].n_parts - 1 : 0;
+            if (xp_train_config(p, &p->systems[i], 1, last, &config, &err) != SHN_OK && err.status != SHN_NOMEM) __builtin_trap();      /* parse has tried it */
         }
     xp_plan_free(p);
     return 0;

@@ -9,7 +9,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     shn_registry    *reg = NULL;
-    const shn_status st = shn_registry_parse(data, size, "fuzz", &reg, NULL);
+    const shn_status st = shn_registry_parse(data, size, NULL, "fuzz", &reg, NULL);
     if ((st == SHN_OK) != (reg != NULL)) __builtin_trap();
     if (!reg) return 0;
     for (size_t i = 0; i < shn_registry_size(reg); i++) {

@@ -4,7 +4,7 @@ Needs: pip install torch transformers tokenizers safetensors numpy gguf.
 
     python tests/oracle/lm_transformers.py compare MODEL VECTORS.safetensors    # real models, on demand
     python tests/oracle/lm_transformers.py golden tests/golden/lm               # tiny random models and their vectors
-    python tests/oracle/lm_transformers.py golden-gguf tests/golden/lm          # quantised ones, and one that appends a token
+    python tests/oracle/lm_transformers.py golden-gguf tests/golden/lm          # quantised ones, one that appends a token, and the rest as GGUF
 
 `compare` reads texts, prompt, pooling and centring from the cache, computes the same from MODEL (a folder, or a .gguf, whose
 quantised weights `gguf` expands and whose tensors this script names for transformers) and prints the relative L2 distances.
@@ -313,20 +313,31 @@ def golden_gguf(a):
     os.makedirs(folder, exist_ok=True)
     write_gguf(f"{folder}/model.gguf", "qwen3", model, pooling=3)
     write_golden(folder, model, lambda ids: ids + [2], made)
+    write_gguf(f"{a.out}/llama31/model.gguf", "llama", open_model(f"{a.out}/llama31"))
+    for name in ("bert", "xlmr"):
+        write_encoder_gguf(f"{a.out}/{name}/model.gguf", open_model(f"{a.out}/{name}"), 2 if name == "xlmr" else 0)
 
 
 def header(w, layers, width, ffn, heads, kv, hs, eps, theta, add_bos):
-    w.add_block_count(layers)
-    w.add_context_length(512)
-    w.add_embedding_length(width)
-    w.add_feed_forward_length(ffn)
-    w.add_head_count(heads)
+    sizes(w, layers, 512, width, ffn, heads)
     w.add_head_count_kv(kv)
     w.add_key_length(hs)
     w.add_value_length(hs)
     w.add_rope_dimension_count(hs)
     w.add_layer_norm_rms_eps(eps)
     w.add_rope_freq_base(theta)
+    vocabulary(w, add_bos, False)
+
+
+def sizes(w, layers, positions, width, ffn, heads):
+    w.add_block_count(layers)
+    w.add_context_length(positions)
+    w.add_embedding_length(width)
+    w.add_feed_forward_length(ffn)
+    w.add_head_count(heads)
+
+
+def vocabulary(w, add_bos, add_eos):
     w.add_tokenizer_model("gpt2")
     w.add_tokenizer_pre("qwen2")
     w.add_token_list(pieces())
@@ -335,7 +346,7 @@ def header(w, layers, width, ffn, heads, kv, hs, eps, theta, add_bos):
     w.add_bos_token_id(0)
     w.add_eos_token_id(2)
     w.add_add_bos_token(add_bos)
-    w.add_add_eos_token(False)
+    w.add_add_eos_token(add_eos)
 
 
 def finish(w):
@@ -353,6 +364,9 @@ def write_gguf(path, arch, model, pooling=None):
     header(w, c.num_hidden_layers, c.hidden_size, c.intermediate_size, heads, kv, hs, c.rms_norm_eps, c.rope_parameters["rope_theta"], arch == "llama")
     if pooling is not None:
         w.add_pooling_type(gguf.PoolingType(pooling))
+    if c.rope_parameters["rope_type"] == "llama3":
+        from tiny_models import rope_freqs
+        w.add_tensor("rope_freqs.weight", rope_freqs(c))
     names = {"self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v", "self_attn.o_proj": "attn_output",
              "self_attn.q_norm": "attn_q_norm", "self_attn.k_norm": "attn_k_norm", "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up",
              "mlp.down_proj": "ffn_down", "input_layernorm": "attn_norm", "post_attention_layernorm": "ffn_norm"}
@@ -369,6 +383,24 @@ def write_gguf(path, arch, model, pooling=None):
                 n = heads if short == "attn_q" else kv
                 m = m.reshape(n, 2, hs // 2, -1).swapaxes(1, 2).reshape(m.shape)
             w.add_tensor(f"blk.{layer}.{short}.weight", np.ascontiguousarray(m))
+    finish(w)
+
+
+def write_encoder_gguf(path, model, drop):
+    """drop: rows of the position table that no position uses; llama.cpp's converter leaves them out."""
+    import gguf
+    from tiny_models import gguf_name
+    c, w = model.config, gguf.GGUFWriter(path, "bert")
+    sizes(w, c.num_hidden_layers, c.max_position_embeddings - drop, c.hidden_size, c.intermediate_size, c.num_attention_heads)
+    w.add_causal_attention(False)
+    w.add_layer_norm_eps(c.layer_norm_eps)
+    w.add_pooling_type(gguf.PoolingType.MEAN)
+    w.add_token_type_count(c.type_vocab_size)
+    vocabulary(w, True, True)
+    for name, p in model.state_dict().items():
+        to = gguf_name(name)
+        if to:
+            w.add_tensor(to, p.float().numpy()[drop if to.startswith("position_embd") else 0:])
     finish(w)
 
 

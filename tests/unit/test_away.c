@@ -63,6 +63,21 @@ static void test_closing(void **state)
     put(s, "complete_left_bundle_branch_block", 1);
     assert_int_equal(away_close(reg(), s, lbbb), 1);
     assert_int_equal(away_close(reg(), s, bbb), 1);
+    /* a superset of what a cohort can name: findings it could never have named are passed over */
+    const size_t block = (size_t)shn_registry_find(reg(), "av_block");
+    memset(s, -1, R);
+    put(s, "first_degree_av_block", 0);
+    put(s, "second_degree_av_block", 0);
+    put(s, "third_degree_av_block", 0);
+    assert_int_equal(away_close(reg(), s, block), -1);                      /* congenital block might be there */
+    put(s, "congenital_incomplete_heart_block", AWAY_NO_FINDING);
+    assert_int_equal(away_close(reg(), s, block), 0);
+    memset(s, AWAY_NO_FINDING, R);
+    assert_int_equal(away_close(reg(), s, block), AWAY_NO_FINDING);         /* nothing below it can be named */
+    put(s, "first_degree_av_block", -1);
+    assert_int_equal(away_close(reg(), s, block), -1);
+    put(s, "first_degree_av_block", 0);
+    assert_int_equal(away_close(reg(), s, block), 0);
     free(s);
 }
 

@@ -113,6 +113,22 @@ static void test_files_are_whole_or_absent(void **state)
     assert_int_equal(err.reason, SHN_REASON_NOT_FOUND);
 }
 
+static void test_room_is_asked_for(void **state)
+{
+    (void)state;
+    char      path[512];
+    shn_error err = { 0 };
+    snprintf(path, sizeof path, "%s/later", test_folder());
+    assert_ok(shn_file_room(path, 1, &err));
+    assert_ok(shn_file_room("later", 0, &err));                             /* the working folder */
+    assert_status(shn_file_room(path, SIZE_MAX, &err), SHN_IO);
+    assert_int_equal(err.reason, SHN_REASON_DISK_FULL);
+    assert_non_null(strstr(err.text, "are free"));
+    assert_status(shn_file_room("/no/such/folder/later", 1, &err), SHN_IO);
+    assert_int_equal(err.reason, SHN_REASON_NOT_FOUND);
+    assert_int_equal(shn_path_exists(path), 0);                             /* asking makes nothing */
+}
+
 static void test_sha256_of_abc(void **state)
 {
     (void)state;
@@ -155,6 +171,7 @@ int main(void)
         cmocka_unit_test(test_random_streams_differ_and_repeat),
         cmocka_unit_test(test_team_runs_every_member_and_barriers_hold),
         cmocka_unit_test(test_files_are_whole_or_absent),
+        cmocka_unit_test(test_room_is_asked_for),
         cmocka_unit_test(test_sha256_of_abc),
         cmocka_unit_test(test_allocation_failures_can_be_asked_for),
     };

@@ -140,6 +140,46 @@ static void test_splits_and_patients(void **state)
     shn_cohort_close(c);
 }
 
+/** Rows of the file: r0 r1 of p1 (two sources: two patients), r2 p2 north, r4 p2 north, r5, r6 without a patient; r0..r2 train, the rest val. */
+static void test_cross_validation_deals_patients(void **state)
+{
+    (void)state;
+    shn_error   err = { 0 };
+    shn_cohort *c;
+    const char *path = path_in(test_folder(), "c.h5");
+    int         held_once[N] = { 0 };
+    write_cohort(path);
+    for (unsigned fold = 0; fold < 3; fold++) {
+        assert_ok(shn_cohort_open(path, &c, &err));
+        assert_ok(shn_cohort_cross_validate(c, "train+val", 3, fold, 1, &err));
+        assert_string_equal(shn_cohort_split(c, 2), shn_cohort_split(c, 3));        /* one patient, one side */
+        assert_true(shn_cohort_has_split(c, "train") && shn_cohort_has_split(c, "val"));
+        for (size_t r = 0; r < N - 1; r++) held_once[r] += strcmp(shn_cohort_split(c, r), "val") == 0;
+        shn_cohort_close(c);
+    }
+    for (size_t r = 0; r < N - 1; r++) assert_int_equal(held_once[r], 1);
+    assert_ok(shn_cohort_open(path, &c, &err));
+    assert_ok(shn_cohort_cross_validate(c, "train", 2, 0, 1, &err));
+    assert_string_equal(shn_cohort_split(c, 3), "");                                /* outside the pool: nowhere */
+    assert_int_equal(shn_cohort_has_split(c, "val"), 1);
+    shn_cohort_close(c);
+    assert_ok(shn_cohort_open(path, &c, &err));
+    assert_status(shn_cohort_cross_validate(c, "test", 2, 0, 1, &err), SHN_RANGE);
+    assert_non_null(strstr(err.text, "train (3)"));
+    assert_status(shn_cohort_cross_validate(c, "train", 4, 0, 1, &err), SHN_RANGE);
+    assert_status(shn_cohort_cross_validate(c, "train", 2, 2, 1, &err), SHN_RANGE);
+    assert_string_equal(shn_cohort_split(c, 0), "train");                           /* refused: as it was */
+    for (long n = 1;; n++) {
+        shn_alloc_fail_after(n);
+        const shn_status st = shn_cohort_cross_validate(c, "train", 2, 0, 1, &err);
+        shn_alloc_fail_after(0);
+        if (st == SHN_OK) break;
+        assert_int_equal(st, SHN_NOMEM);
+        assert_string_equal(shn_cohort_split(c, 3), "val");
+    }
+    shn_cohort_close(c);
+}
+
 static void test_digest_sees_what_training_reads(void **state)
 {
     (void)state;
@@ -400,6 +440,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_splits_and_patients),
+        cmocka_unit_test(test_cross_validation_deals_patients),
         cmocka_unit_test(test_digest_sees_what_training_reads),
         cmocka_unit_test(test_two_writes_give_the_same_bytes),
         cmocka_unit_test(test_resume_goes_on),

@@ -421,6 +421,15 @@ static void test_paired_difference(void **state)
     assert_ok(paired_difference(a, NULL, 1, NULL, alone, &err));    /* a system by itself */
     assert_near(alone[m].v.value, shn_auroc_macro(&x, NULL, 0), 1e-12);
     assert_true(alone[m].v.low < alone[m].v.value && alone[m].v.value < alone[m].v.high + 1e-12);
+    paired_value drop[METRIC_COUNT], other[METRIC_COUNT];           /* good at home and bad away against bad at both: the whole difference is a drop */
+    assert_ok(paired_drop(a, b, b, b, 1, NULL, drop, &err));
+    assert_near(drop[m].v.value, d[m].v.value, 1e-12);
+    assert_true(drop[m].v.low > 0 && drop[m].v.low < drop[m].v.value && drop[m].v.value < drop[m].v.high);
+    assert_ok(paired_drop(a, NULL, b, NULL, 1, NULL, other, &err));
+    assert_near(other[m].v.value, d[m].v.value, 1e-12);             /* the drop of one by itself */
+    assert_true(other[m].v.high - other[m].v.low > d[m].v.high - d[m].v.low);       /* other patients at the two places: nothing is paired */
+    assert_ok(paired_drop(a, b, a, b, 1, NULL, drop, &err));
+    assert_near(drop[m].v.value, 0, 1e-12);
     const double width_one = d[m].v.high - d[m].v.low;
 
     assert_ok(paired_difference(a, b, SEEDS, NULL, d, &err));       /* one seed of five is bad: the seeds' spread is in the interval */
@@ -498,9 +507,11 @@ static void test_ridge_solves_its_equations(void **state)
     assert_memory_equal(w, again, sizeof w);
     assert_memory_equal(left_out, left_again, sizeof left_out);
     assert_ok(ridge_fit(&whole, penalties, 2, again, left_again, &err));
-    float applied[RN * RK];
-    ridge_apply(x, again, RN, RF, RK, applied);
-    for (int i = 0; i < RN * RK; i++) assert_near(left_again[i], applied[i], 1e-5);
+    for (int i = 0; i < RN * RK; i++) {                             /* one fold: what is "left out" is the fit itself */
+        double applied = 0;
+        for (int f = 0; f < RF; f++) applied += x[i / RK * RF + f] * again[i % RK * RF + f];
+        assert_near(left_again[i], applied, 1e-5);
+    }
     for (int i = 0; i < RN * RK; i++) known[i] = i % RK != 1;       /* a finding that nobody knows */
     assert_ok(ridge_fit(&d, penalties, 2, again, left_again, &err));
     for (int f = 0; f < RF; f++) assert_true(again[RF + f] == 0);
@@ -728,6 +739,8 @@ static void test_document(void **state)
     json_t *controls = json_object_get(doc, "controls");
     assert_near(json_number_value(json_object_get(json_object_get(json_object_get(controls, "label_frequency"), "auroc_macro"), "value")), 0.5, 0);
     assert_true(json_is_number(json_object_get(json_object_get(json_object_get(controls, "random_encoder_probe"), "auroc_macro"), "value")));
+    /* the cohort's two kinds differ in amplitude, which a ruler sees */
+    assert_true(json_number_value(json_object_get(json_object_get(json_object_get(controls, "simple_features_probe"), "auroc_macro"), "value")) > 0.9);
 
     json_t *own = evaluate(m, path, "val");                 /* the records that it was fitted on */
     assert_non_null(strstr(text_of(own, "fitted_on"), "cross-fitted"));

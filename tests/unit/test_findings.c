@@ -19,13 +19,13 @@ static int setup(void **state)
 
 static shn_status parse(const char *text, shn_registry **out, shn_error *err)
 {
-    return shn_registry_parse((const uint8_t *)text, strlen(text), "user", out, err);
+    return shn_registry_parse((const uint8_t *)text, strlen(text), NULL, "user", out, err);
 }
 
 static void test_every_finding_is_whole(void **state)
 {
     (void)state;
-    assert_true(shn_registry_size(reg) >= 223);             /* ids are frozen: it may only grow */
+    assert_true(shn_registry_size(reg) >= 224);             /* ids are frozen: it may only grow */
     for (size_t i = 0; i < shn_registry_size(reg); i++) {
         const shn_finding *f = shn_registry_at(reg, i);
         assert_int_equal(shn_registry_find(reg, f->id), i); /* the first with this id is this one: unique */
@@ -38,6 +38,24 @@ static void test_every_finding_is_whole(void **state)
             assert_string_not_equal(shn_registry_at(reg, k)->name_ja, f->name_ja);
         }
     }
+}
+
+/** Cohorts and models name findings by id: every id that a release had is still there. */
+static void test_ids_are_frozen(void **state)
+{
+    (void)state;
+    shn_error err = { 0 };
+    uint8_t  *bytes;
+    size_t    size, n = 0;
+    char     *save = NULL;
+    assert_ok(shn_file_read(SHN_TESTS_DIR "/golden/finding_ids.txt", 1 << 20, &bytes, &size, &err));
+    for (char *line = strtok_r((char *)bytes, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+        if (*line == '#') continue;
+        if (shn_registry_find(reg, line) < 0) fail_msg("'%s' is gone", line);
+        n++;
+    }
+    assert_int_equal(n, shn_registry_size(reg));            /* a new one is entered there with its release */
+    free(bytes);
 }
 
 /** The text form name+criterion needs both, and two findings with one criterion could not be told apart by it. */
@@ -147,14 +165,14 @@ static void test_no_scp_statement_lies_below_another(void **state)
 static void test_codes_are_well_formed_and_mean_one_finding(void **state)
 {
     (void)state;
-    for (int coding = SHN_CODE_SCP; coding <= SHN_CODE_LUDB; coding++)
+    for (int coding = SHN_CODE_SCP; coding < SHN_CODE_COUNT; coding++)
         for (size_t i = 0; i < shn_registry_size(reg); i++) {
             size_t      n;
             const char *rest = shn_registry_codes(reg, (shn_coding)coding, i);
             for (const char *code; (code = shn_list_next(&rest, &n)) != NULL;) {
                 char copy[200];
                 snprintf(copy, sizeof copy, "%.*s", (int)n, code);
-                if (coding == SHN_CODE_SNOMED && !shn_snomed_valid(code, n)) fail_msg("%s is no SNOMED CT code", copy);
+                if (!shn_code_valid((shn_coding)coding, code, n)) fail_msg("%s is no %s code", copy, shn_coding_name((shn_coding)coding));
                 assert_int_equal(shn_registry_map(reg, (shn_coding)coding, copy), i);
             }
         }
@@ -168,6 +186,48 @@ static void test_snomed_check_digit(void **state)
     static const char *const bad[] = { "426783007", "427683006", "26783006", "042678300", "10000", "4267830060000000000", "42678300x", "" };
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) if (!shn_snomed_valid(good[i], strlen(good[i]))) fail_msg("%s", good[i]);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) if (shn_snomed_valid(bad[i], strlen(bad[i]))) fail_msg("%s", bad[i]);
+}
+
+static void test_minnesota_codes(void **state)
+{
+    (void)state;
+    static const char *const good[] = { "1-1", "1-1-1", "2-5", "3-4", "6-8", "7-10", "7-9-3", "8-3-1", "9-8-1" };
+    static const char *const bad[] = { "", "7", "7-", "-1", "0-1", "10-1", "7-0", "7-01", "7-11", "1-4", "8-1-9", "8-1-0", "8-1-1-1", "8--1", "8-1-", "8-+1",
+                                       " 7-1", "7-1 ", "7.1", "x-1", "7-1-11111111" };
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) if (!shn_minnesota_valid(good[i], strlen(good[i]))) fail_msg("'%s'", good[i]);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) if (shn_minnesota_valid(bad[i], strlen(bad[i]))) fail_msg("'%s'", bad[i]);
+}
+
+static void test_codings_have_names(void **state)
+{
+    (void)state;
+    char joined[200] = "";
+    for (int c = 0; c < SHN_CODE_COUNT; c++) {
+        assert_int_equal(shn_coding_from_name(shn_coding_name((shn_coding)c)), c);
+        snprintf(joined + strlen(joined), sizeof joined - strlen(joined), "%s%s", c ? " " : "", shn_coding_name((shn_coding)c));
+    }
+    assert_string_equal(shn_coding_names(), joined);
+    assert_null(shn_coding_name(SHN_CODE_COUNT));
+    assert_int_equal(shn_coding_from_name("icd"), -1);
+}
+
+/** Every superset that results are asked for by name is there, above what it should be above. */
+static void test_supersets(void **state)
+{
+    (void)state;
+    static const char *const below[][2] = {
+        { "first_degree_av_block", "conduction_disturbance" }, { "complete_left_bundle_branch_block", "conduction_disturbance" },
+        { "incomplete_right_bundle_branch_block", "bundle_branch_block" }, { "left_anterior_fascicular_block", "conduction_disturbance" },
+        { "intraventricular_conduction_disturbance", "conduction_disturbance" }, { "wolff_parkinson_white", "conduction_disturbance" },
+        { "atrial_fibrillation", "supraventricular_arrhythmia_any" }, { "paroxysmal_supraventricular_tachycardia", "supraventricular_arrhythmia_any" },
+        { "ischemia_lateral", "myocardial_ischemia" }, { "inferolateral_infarction", "infarction_region_inferior" },
+        { "inferolateral_infarction", "infarction_region_lateral" }, { "anteroseptal_infarction", "infarction_region_anterior" },
+        { "posterior_infarction", "infarction_region_posterior" }, { "infarction_region_inferior", "myocardial_infarction" },
+    };
+    for (size_t i = 0; i < sizeof below / sizeof *below; i++) {
+        const int child = shn_registry_find(reg, below[i][0]), parent = shn_registry_find(reg, below[i][1]);
+        if (child < 0 || parent < 0 || !shn_registry_is_a(reg, (size_t)child, (size_t)parent)) fail_msg("%s is not below %s", below[i][0], below[i][1]);
+    }
 }
 
 static void expect_map(shn_coding coding, const char *label, const char *id)
@@ -197,6 +257,23 @@ static void test_mapping_says_the_same_thing(void **state)
     expect_map(SHN_CODE_LUDB, "Stemi: ANTERIOR wall. ", "st_elevation_infarction_anterior");
     expect_map(SHN_CODE_ID, "low_ef", "low_ef");
     expect_map(SHN_CODE_ID, "chagas", "chagas");
+    expect_map(SHN_CODE_CODE15, "1dAVb", "first_degree_av_block");
+    expect_map(SHN_CODE_CODE15, "RBBB", "right_bundle_branch_block");
+    expect_map(SHN_CODE_CODE15, "LBBB", "left_bundle_branch_block");
+    expect_map(SHN_CODE_CODE15, "SB", "sinus_bradycardia");
+    expect_map(SHN_CODE_CODE15, "ST", "sinus_tachycardia");
+    expect_map(SHN_CODE_CODE15, "AF", "atrial_fibrillation");
+    expect_map(SHN_CODE_MITDB_RHYTHM, "(AFIB", "atrial_fibrillation");           /* with WFDB's parenthesis and without */
+    expect_map(SHN_CODE_MITDB_RHYTHM, "SVTA", "supraventricular_tachycardia_any");
+    expect_map(SHN_CODE_MITDB_RHYTHM, "T", "ventricular_trigeminy");
+    expect_map(SHN_CODE_MITDB_BEAT, "V", "ventricular_premature_complex");
+    expect_map(SHN_CODE_MITDB_BEAT, "a", "atrial_premature_complex");
+    expect_map(SHN_CODE_MITDB_BEAT, "/", "pacing_rhythm");
+    expect_map(SHN_CODE_MITDB_BEAT, "N", NULL);                                  /* a normal beat is no finding; the rhythm N is one */
+    expect_map(SHN_CODE_MITDB_RHYTHM, "N", "sinus_rhythm");
+    expect_map(SHN_CODE_MINNESOTA, "8-3-3", "atrial_fibrillation");
+    expect_map(SHN_CODE_MINNESOTA, "6-4-1", "wolff_parkinson_white");
+    expect_map(SHN_CODE_MINNESOTA, "7-8", NULL);                                 /* a combination of two findings */
     expect_map(SHN_CODE_SCP, "afib", NULL);
     expect_map(SHN_CODE_SCP, "", NULL);
     expect_map(SHN_CODE_SCP, " ", NULL);
@@ -246,6 +323,10 @@ static void test_search(void **state)
     assert_string_equal(shn_registry_at(reg, found[1])->id, "atrial_fibrillation");
     assert_int_equal(shn_registry_search(reg, "ＡＴＲＩＡＬ ＦＩＢ", found, 1), 3);       /* full width; only one is stored */
     assert_int_equal(shn_registry_search(reg, "164889003", found, 8), 1);
+    assert_int_equal(shn_registry_search(reg, "7-1-1", found, 8), 1);                         /* these systems' codes as a whole */
+    assert_string_equal(shn_registry_at(reg, found[0])->id, "complete_left_bundle_branch_block");
+    assert_int_equal(shn_registry_search(reg, "1DAVB", found, 8), 1);
+    assert_int_equal(shn_registry_search(reg, "PREX", found, 8), 1);
     assert_int_equal(shn_registry_search(reg, "no such thing", found, 8), 0);
     assert_int_equal(shn_registry_search(reg, "\xff", found, 8), 0);
 }
@@ -280,6 +361,8 @@ static void test_a_users_table_is_read_or_refused_with_its_place(void **state)
         { "id,name_en,name_ja,parents\na,A,あ,b\n", SHN_FORMAT, "line 2, column 'parents': 'b' is no finding" },
         { "id,name_en,name_ja,parents\na,A,あ,a\n", SHN_FORMAT, "closes a circle" },
         { "id,name_en,name_ja,parents\nx,X,え,\na,A,あ,c;x\nb,B,い,a\nc,C,う,b\n", SHN_FORMAT, "line 3, column 'parents': 'c;x' closes a circle" },
+        { "id,name_en,name_ja,minnesota\na,A,あ,7-1-1;7-11\n", SHN_FORMAT, "line 2, column 'minnesota': '7-11' is no Minnesota code" },
+        { "id,name_en,name_ja,mitdb_beat\na,A,あ,V\nb,B,い,F;V\n", SHN_FORMAT, "line 3, column 'mitdb_beat': 'V' is already that of 'a'" },
         { "id,name_en,name_ja,flags\na,A,あ,urgent;rare\n", SHN_FORMAT, "line 2, column 'flags': 'rare' is no flag" },
         { "id,name_en,name_ja,ja_source\na,A,あ,me\n", SHN_FORMAT, "line 2, column 'ja_source'" },
         { "id,name_en,name_ja\n", SHN_RANGE, "0 findings" },
@@ -318,6 +401,104 @@ static void test_a_users_table_from_a_file(void **state)
     assert_status(shn_registry_read(path, &mine, &err), SHN_FORMAT);
     assert_non_null(strstr(err.text, path));
     unlink(path);
+}
+
+static shn_status add(const char *text, shn_registry **out, shn_error *err)
+{
+    return shn_registry_parse((const uint8_t *)text, strlen(text), reg, "2+user", out, err);
+}
+
+static void test_rows_are_added_to_the_built_in_ones(void **state)
+{
+    (void)state;
+    shn_error     err = { 0 };
+    shn_registry *more = NULL;
+    char          path[300];
+    const size_t  n = shn_registry_size(reg);
+    const char   *text = "id,name_en,name_ja,code15,parents\nours_wide,W,わ,,conduction_disturbance\nours,O,お,ours,ours_wide;av_block\n";
+    snprintf(path, sizeof path, "+%s/more.csv", test_folder());
+    assert_ok(shn_file_write(path + 1, text, strlen(text), &err));
+    assert_ok(shn_registry_read(path, &more, &err));
+    assert_int_equal(shn_registry_size(more), n + 2);
+    assert_int_equal(shn_registry_find(more, "atrial_fibrillation"), shn_registry_find(reg, "atrial_fibrillation"));
+    assert_int_equal(shn_registry_map(more, SHN_CODE_SCP, "AFIB"), shn_registry_map(reg, SHN_CODE_SCP, "AFIB"));
+    assert_int_equal(shn_registry_map(more, SHN_CODE_CODE15, "ours"), n + 1);
+    assert_true(shn_registry_is_a(more, n + 1, (size_t)shn_registry_find(more, "conduction_disturbance")));
+    assert_true(shn_registry_is_a(more, n + 1, n));
+    for (size_t i = 0; i < n; i++) assert_int_equal(shn_registry_parent(more, i, 0), shn_registry_parent(reg, i, 0));
+    assert_memory_equal(shn_registry_version(more), SHN_REGISTRY_RELEASE "+user.", 7);
+    shn_registry_faults faults;
+    shn_registry_check(more, &faults);
+    assert_true(shn_registry_sound(&faults));
+    shn_registry_free(more);
+    unlink(path + 1);
+    static const struct { const char *text, *says; } cases[] = {
+        { "id,name_en,name_ja\natrial_fibrillation,A,あ\n", "line 2, column 'id': 'atrial_fibrillation' is already that of 'atrial_fibrillation' in the built-in registry" },
+        { "id,name_en,name_ja,scp\nx,A,あ,\ny,B,い,AFIB\n", "line 3, column 'scp': 'AFIB' is already that of 'atrial_fibrillation' in the built-in" },
+        { "id,name_en,name_ja,parents\nx,A,あ,nothing\n", "line 2, column 'parents': 'nothing' is no finding" },
+        { "id,name_en,name_ja,parents\nx,A,あ,\ny,B,い,z\nz,C,う,y;av_block\n", "line 3, column 'parents': 'z' closes a circle" },
+        { "id,name_en,name_ja\nx,A,あ\nx,B,い\n", "line 3, column 'id': 'x' is already that of 'x', line 2" },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        assert_status(add(cases[i].text, &more, &err), SHN_FORMAT);
+        if (!strstr(err.text, cases[i].says)) fail_msg("case %zu: '%s' lacks '%s'", i, err.text, cases[i].says);
+    }
+    for (long k = 1;; k++) {
+        shn_alloc_fail_after(k);
+        const shn_status st = add(text, &more, &err);
+        shn_alloc_fail_after(0);
+        if (st == SHN_OK) {
+            assert_true(k > 6);
+            shn_registry_free(more);
+            break;
+        }
+        assert_int_equal(st, SHN_NOMEM);
+        assert_null(more);
+    }
+}
+
+/** Small registries with one fault each, made by hand: a reader would have refused them. */
+static void test_check_finds_each_fault(void **state)
+{
+    (void)state;
+    shn_registry_faults out;
+    shn_registry_check(reg, &out);
+    assert_true(shn_registry_sound(&out));
+    assert_string_equal(out.first, "");
+    assert_int_equal(out.n_codes[SHN_CODE_SCP], 71);
+    assert_int_equal(out.n_codes[SHN_CODE_ID], out.n_findings);
+    assert_true(out.n_codes[SHN_CODE_MINNESOTA] > 60 && out.n_parents > 150 && out.n_ja_unchecked > 50);
+
+    shn_finding    f[2];
+    shn_parent_row parents[2];
+    const shn_registry made = { .findings = f, .parents = (const shn_parent_row *)parents, .n = 2, .version = "made" };
+    for (int fault = -1; fault < 8; fault++) {
+        for (size_t i = 0; i < 2; i++) {
+            f[i] = (shn_finding){ .id = i ? "b" : "a", .name_en = i ? "B" : "A", .name_ja = i ? "い" : "あ" };
+            const char **const texts[] = { &f[i].synonyms_en, &f[i].synonyms_ja, &f[i].scp, &f[i].snomed, &f[i].cinc, &f[i].parents, &f[i].criterion_en,
+                                           &f[i].criterion_ja, &f[i].ludb, &f[i].minnesota, &f[i].code15, &f[i].mitdb_rhythm, &f[i].mitdb_beat, &f[i].ja_source };
+            for (size_t k = 0; k < sizeof texts / sizeof *texts; k++) *texts[k] = "";
+            for (size_t k = 0; k < SHN_FINDING_PARENTS_MAX; k++) parents[i][k] = -1;
+        }
+        switch (fault) {
+        case 0: f[1].name_ja = ""; break;
+        case 1: f[1].name_en = "A"; break;
+        case 2: f[1].snomed = "426783007"; break;
+        case 3: f[1].minnesota = "7-11"; break;
+        case 4: f[1].id = "a"; break;
+        case 5: f[0].cinc = "X"; f[1].cinc = "Y;X"; break;
+        case 6: f[1].parents = "nothing"; break;
+        case 7: f[0].parents = "b"; f[1].parents = "a"; parents[0][0] = 1; parents[1][0] = 0; break;
+        default: break;
+        }
+        shn_registry_check(&made, &out);
+        const size_t expected[] = { fault == 0, fault == 1, fault == 2 || fault == 3, fault == 4 || fault == 5, fault == 6, fault == 7 ? 2 : 0 };
+        const size_t counted[] = { out.name_missing, out.name_twice, out.code_malformed, out.code_twice, out.parent_missing, out.in_circle };
+        for (size_t k = 0; k < 6; k++)
+            if (expected[k] != counted[k]) fail_msg("fault %d: count %zu is %zu", fault, k, counted[k]);
+        assert_int_equal(shn_registry_sound(&out), fault < 0);
+        assert_true((*out.first != '\0') == (fault >= 0));
+    }
 }
 
 static void test_must_fail_corpus_is_refused(void **state)
@@ -468,6 +649,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_finding_is_whole),
+        cmocka_unit_test(test_ids_are_frozen),
         cmocka_unit_test(test_every_finding_has_a_criterion_in_both_languages),
         cmocka_unit_test(test_texts_of_a_finding),
         cmocka_unit_test(test_parents_exist_and_make_no_circle),
@@ -475,6 +657,9 @@ int main(void)
         cmocka_unit_test(test_no_scp_statement_lies_below_another),
         cmocka_unit_test(test_codes_are_well_formed_and_mean_one_finding),
         cmocka_unit_test(test_snomed_check_digit),
+        cmocka_unit_test(test_minnesota_codes),
+        cmocka_unit_test(test_codings_have_names),
+        cmocka_unit_test(test_supersets),
         cmocka_unit_test(test_mapping_says_the_same_thing),
         cmocka_unit_test(test_flags),
         cmocka_unit_test(test_findings_that_the_simulator_names_exist),
@@ -482,6 +667,8 @@ int main(void)
         cmocka_unit_test(test_lists),
         cmocka_unit_test(test_a_users_table_is_read_or_refused_with_its_place),
         cmocka_unit_test(test_a_users_table_from_a_file),
+        cmocka_unit_test(test_rows_are_added_to_the_built_in_ones),
+        cmocka_unit_test(test_check_finds_each_fault),
         cmocka_unit_test(test_must_fail_corpus_is_refused),
         cmocka_unit_test(test_every_allocation_may_fail),
         cmocka_unit_test(test_built_in_equals_its_file),

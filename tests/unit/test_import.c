@@ -438,6 +438,11 @@ static void test_copies_of_another_set_are_left_out(void **state)
     assert_ok(shn_import(both + 1, 1, in_folder("c.h5"), &o, &s, &err));        /* alone it takes part */
     assert_int_equal(s.n_kept, 1);
     shn_import_summary_free(&s);
+    static const char *const beside[] = { "ptbxl" };                            /* not beside the set that it repeats, wherever that is */
+    o.beside = beside;
+    o.n_beside = 1;
+    assert_status(shn_import(both + 1, 1, in_folder("alone.h5"), &o, &s, &err), SHN_FORMAT);       /* nothing could be kept */
+    shn_import_summary_free(&s);
 }
 
 static int stop_soon(void *context, const shn_progress *p)

@@ -67,7 +67,7 @@ static void test_crops_stay_inside_the_record(void **state)
     float  x[WINDOW * SHN_LEADS];
     size_t lowest = T, highest = 0;
     for (uint64_t epoch = 0; epoch < 400; epoch++) {
-        shn_loader_item(&source, &o, epoch, 4, x);
+        shn_loader_item(&source, &o, epoch, 4, 0, x);
         size_t start = T;
         for (size_t s = 0; s <= 120 - WINDOW; s++)
             if (fabsf(x[0] - (float)m->signal[4][0][s]) < 0.01f) start = s;
@@ -80,7 +80,7 @@ static void test_crops_stay_inside_the_record(void **state)
     }
     assert_int_equal(lowest, 0);                /* both ends are reached: 71 starts, 400 draws */
     assert_int_equal(highest, 120 - WINDOW);
-    shn_loader_item(&source, &o, 0, 3, x);      /* shorter than the window: from 0, then gaps */
+    shn_loader_item(&source, &o, 0, 3, 0, x);      /* shorter than the window: from 0, then gaps */
     assert_near((double)x[0], (double)m->signal[3][0][0], 0.01);
     for (size_t i = 30 * SHN_LEADS; i < WINDOW * SHN_LEADS; i++) assert_true(x[i] == 0);
     free(m);
@@ -110,7 +110,7 @@ static void test_batches_depend_on_seed_and_step_alone(void **state)
             shn_loader_order(7, step / 4, N, order);
             for (size_t i = 0; i < 5; i++) {
                 assert_int_equal(batch.items[i], order[step % 4 * 5 + i]);
-                shn_loader_item(&source, &o, step / 4, batch.items[i], x);
+                shn_loader_item(&source, &o, step / 4, batch.items[i], 0, x);
                 assert_memory_equal(x, batch.x + i * WINDOW * SHN_LEADS, sizeof x);
             }
         }
@@ -119,9 +119,9 @@ static void test_batches_depend_on_seed_and_step_alone(void **state)
     }
     o.seed = 8;
     float a[WINDOW * SHN_LEADS], b[WINDOW * SHN_LEADS];
-    shn_loader_item(&source, &o, 0, 0, a);
+    shn_loader_item(&source, &o, 0, 0, 0, a);
     o.seed = 7;
-    shn_loader_item(&source, &o, 0, 0, b);
+    shn_loader_item(&source, &o, 0, 0, 0, b);
     assert_memory_not_equal(a, b, sizeof a);
     free(m);
 }
@@ -155,11 +155,40 @@ static void test_parts_are_the_batch_twice(void **state)
             shn_loader_order(7, step / 4, N, order);
             for (size_t i = 0; i < 5; i++) assert_int_equal(batch.items[i], order[step % 4 * 5 + i]);
             for (size_t i = 0; i < 2; i++) {
-                shn_loader_item(&source, &o, step / 4, batch.items[take[parts[batch.part] + i]], x);
+                shn_loader_item(&source, &o, step / 4, batch.items[take[parts[batch.part] + i]], 0, x);
                 assert_memory_equal(x, batch.x + i * WINDOW * SHN_LEADS, sizeof x);
             }
         }
     assert_status(shn_loader_next(l, &batch, &err), SHN_RANGE);
+    shn_loader_free(l);
+    free(m);
+}
+
+/** Two views: the first is what one view would be, the second another crop of the same records. */
+static void test_views_are_crops_of_the_same_records(void **state)
+{
+    (void)state;
+    shn_error   err = { 0 };
+    made       *m = make();
+    shn_loader *l;
+    shn_batch   batch;
+    const shn_loader_source source = { N, made_row, m };
+    shn_loader_options o = plain();
+    o.augment = (shn_augment){ 0.2, 0.1, 0.2, 0.3 };
+    o.views = 2;
+    assert_ok(shn_loader_new(&source, &o, &l, &err));
+    for (uint64_t step = 0; step < 6; step++) {
+        float x[WINDOW * SHN_LEADS];
+        int   differ = 0;
+        assert_ok(shn_loader_next(l, &batch, &err));
+        for (size_t v = 0; v < 2; v++)
+            for (size_t i = 0; i < batch.B; i++) {
+                shn_loader_item(&source, &o, batch.epoch, batch.items[i], v, x);
+                assert_memory_equal(x, batch.x + (v * batch.B + i) * WINDOW * SHN_LEADS, sizeof x);
+                differ += v && memcmp(x, batch.x + i * WINDOW * SHN_LEADS, sizeof x) != 0;
+            }
+        assert_int_equal(differ, batch.B);
+    }
     shn_loader_free(l);
     free(m);
 }
@@ -284,6 +313,8 @@ int main(void)
         cmocka_unit_test(test_crops_stay_inside_the_record),
         cmocka_unit_test(test_batches_depend_on_seed_and_step_alone),
         cmocka_unit_test(test_parts_are_the_batch_twice), cmocka_unit_test(test_a_loader_can_be_left_at_any_time),
+        cmocka_unit_test(test_views_are_crops_of_the_same_records),
+        cmocka_unit_test(test_a_loader_can_be_left_at_any_time),
         cmocka_unit_test(test_augmentation_does_what_it_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -552,12 +552,128 @@ static void test_bad_arguments_are_refused(void **state)
     }
 }
 
+/* --- groups of records (report sentences, crops of a record) --- */
+
+static void run_groups(const batch *a, const uint32_t *group, size_t chunk, result *out)
+{
+    shn_error      err = { 0 };
+    shn_loss_work *w;
+    memset(out, 0, sizeof *out);
+    assert_ok(shn_loss_work_new(a->B, a->E, a->K, chunk, &w, &err));
+    assert_ok(shn_group_loss(w, group, a->B, a->x, a->c, a->s, &out->loss, out->d_x, out->d_c, &out->d_s, &err));
+    shn_loss_work_free(w);
+}
+
+/** Groups written as label sets of one finding each, and "no group" as "nothing known": then clip-multi is the same loss, to the bit. */
+static void test_groups_are_clip_multi_of_one_hot_sets(void **state)
+{
+    (void)state;
+    for (size_t B = 2; B <= 33; B += 5) {
+        batch    a;
+        result   groups, sets;
+        uint32_t group[B_MAX];
+        make_batch(&a, 40 + B, B, 8, 7, 0);
+        shn_rng r = shn_rng_stream(41, B, 0, 0);
+        memset(a.label, 0, sizeof a.label);
+        for (size_t i = 0; i < B; i++) {
+            group[i] = (uint32_t)shn_rng_below(&r, a.K);
+            a.label[i * a.K + group[i]] = 1;
+            if (i % 4 != 3) continue;
+            group[i] = SHN_NO_GROUP;
+            memset(a.known + i * a.K, 0, a.K);
+        }
+        shn_pair_options o = options_of(SHN_LOSS_CLIP_MULTI);
+        run(&a, o, &sets);
+        for (size_t chunk = 1; chunk <= 40; chunk += 6) {
+            run_groups(&a, group, chunk, &groups);
+            assert_same_bits(&sets, &groups);
+        }
+        assert_true(sets.loss > 0);
+        for (size_t i = 0; i < B; i++) group[i] = (uint32_t)(100 - i);     /* all different: clip */
+        memset(a.known, 1, sizeof a.known);
+        run(&a, options_of(SHN_LOSS_CLIP), &sets);
+        run_groups(&a, group, 3, &groups);
+        assert_same_bits(&sets, &groups);
+    }
+}
+
+/** l = t on the diagonal and 0 elsewhere; two of the B records in one group share their target. */
+static void test_closed_form_of_groups(void **state)
+{
+    (void)state;
+    enum { B = 4, E = 4 };
+    batch    a;
+    result   r;
+    uint32_t group[B] = { 9, 9, 5, SHN_NO_GROUP };
+    make_batch(&a, 1, B, E, 3, 0);
+    memset(a.x, 0, sizeof a.x);
+    for (size_t i = 0; i < B; i++) a.x[i * E + i] = 1;
+    memcpy(a.c, a.x, B * E * sizeof *a.c);
+    run_groups(&a, group, 256, &r);
+    const double t = exp(a.s), lse = log(exp(t) + 2);       /* three records take part */
+    assert_near(r.loss, (2 * (lse - t / 2) + (lse - t)) / 3, 1e-12);
+    for (size_t e = 0; e < E; e++) assert_true(r.d_x[3 * E + e] == 0 && r.d_c[3 * E + e] == 0);
+    for (size_t i = 0; i < B; i++) group[i] = SHN_NO_GROUP;
+    run_groups(&a, group, 256, &r);
+    assert_near(r.loss, 0, 0);
+    for (size_t i = 0; i < B * E; i++) assert_true(r.d_x[i] == 0 && r.d_c[i] == 0);
+    a.s = 40;                                               /* t is taken at 100 */
+    group[0] = group[1] = 0;
+    group[2] = 1;
+    run_groups(&a, group, 256, &r);
+    assert_near(r.loss, (2 * (100 - 50) + 0) / 3.0, 1e-9);
+}
+
+static double moved_group(batch *a, const uint32_t *group, float *at, float value)
+{
+    result r;
+    const float before = *at;
+    *at = value;
+    run_groups(a, group, 3, &r);
+    *at = before;
+    return r.loss;
+}
+
+static void test_group_gradients_are_finite_differences(void **state)
+{
+    (void)state;
+    const uint32_t group[7] = { 3, 8, 3, SHN_NO_GROUP, 8, 8, 1 };
+    batch  a;
+    result r, moved_r;
+    make_batch(&a, 17, 7, 5, 3, 0);
+    run_groups(&a, group, 256, &r);
+    for (size_t i = 0; i < 2 * a.B * a.E; i++) {
+        float *at = i < a.B * a.E ? &a.x[i] : &a.c[i - a.B * a.E];
+        const double analytic = (double)(i < a.B * a.E ? r.d_x[i] : r.d_c[i - a.B * a.E]);
+        const float  low = *at - 2e-3f, high = *at + 2e-3f;
+        const double slope = (moved_group(&a, group, at, high) - moved_group(&a, group, at, low)) / ((double)high - (double)low);
+        assert_near(analytic, slope, 2e-5 * (1 + fabs(slope)));
+    }
+    const double h = 1e-5;
+    a.s += h;
+    run_groups(&a, group, 256, &moved_r);
+    double slope = moved_r.loss;
+    a.s -= 2 * h;
+    run_groups(&a, group, 256, &moved_r);
+    slope = (slope - moved_r.loss) / (2 * h);
+    assert_near(r.d_s, slope, 1e-8 * (1 + fabs(slope)));
+    shn_error      err = { 0 };
+    shn_loss_work *w;
+    assert_ok(shn_loss_work_new(4, a.E, 3, 4, &w, &err));
+    assert_status(shn_group_loss(w, group, 7, a.x, a.c, 0, &r.loss, r.d_x, r.d_c, &r.d_s, &err), SHN_RANGE);
+    assert_status(shn_group_loss(w, group, 0, a.x, a.c, 0, &r.loss, r.d_x, r.d_c, &r.d_s, &err), SHN_RANGE);
+    shn_loss_work_free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_names_round_trip),
         cmocka_unit_test(test_closed_forms_of_orthonormal_pairs),
         cmocka_unit_test(test_golden_values_of_numpy),
+        cmocka_unit_test(test_groups_are_clip_multi_of_one_hot_sets),
+        cmocka_unit_test(test_closed_form_of_groups),
+        cmocka_unit_test(test_group_gradients_are_finite_differences),
         cmocka_unit_test(test_gradients_are_finite_differences),
         cmocka_unit_test(test_unit_rows_gradient),
         cmocka_unit_test(test_chunks_equal_the_whole_to_the_bit),

@@ -24,6 +24,26 @@ static void test_presets_parse(void **state)
     assert_non_null(strstr(err.text, "ptbxl cinc2021 ludb brugada code15"));
 }
 
+static void test_annotations_are_read(void **state)
+{
+    (void)state;
+    shn_error err;
+    shn_map  *m;
+    assert_ok(parse("source: a\npatient: \"{name}\"\npatient_words: {202: 201}\nwindows: all\nallow_missing_leads: true\n"
+                    "labels:\n  - {rhythms: atr, coding: mitdb_rhythm}\n  - {beats: atr, coding: [mitdb_beat, code15], words: {Q: fusion_beats}}\n", &m, &err));
+    assert_string_equal(m->annotations, "atr");
+    assert_int_equal(m->labels[0].marks, SHN_MARKS_RHYTHMS);
+    assert_int_equal(m->labels[0].codings[0], SHN_CODE_MITDB_RHYTHM);
+    assert_int_equal(m->labels[1].marks, SHN_MARKS_BEATS);
+    assert_int_equal(m->labels[1].codings[1], SHN_CODE_CODE15);
+    assert_true(m->windows_all && m->allow_missing_leads);
+    assert_string_equal(m->patient_words.items[0].to, "201");
+    shn_map_free(m);
+    assert_ok(parse("source: a\nwindows: central\nlabels: [{header: true, coding: scp}]\n", &m, &err));
+    assert_true(!m->windows_all && !m->allow_missing_leads && !m->annotations);
+    shn_map_free(m);
+}
+
 static void test_everything_is_read(void **state)
 {
     (void)state;
@@ -91,6 +111,12 @@ static void test_mistakes_are_pointed_at(void **state)
         { "source: a\ntable: t\npath: p\nraw_microvolts: yes\nlabels: [{column: c, coding: scp}]\n", "true or false" },
         { "source: a\ntable: t\npath: p\nsex: s\nsex_words: {0: X}\nlabels: [{column: c, coding: scp}]\n", "'sex_words' gives M or F" },
         { "source: a\ntable: t\npath: p\nknown: everything\nlabels: [{column: c, coding: scp}]\n", "'known' is table, coding" },
+        { "source: a\nlabels:\n  - {rhythms: atr, coding: mitdb_rhythm}\n  - {beats: qrs, coding: mitdb_beat}\n",
+          "line 4, column 13: 'beats: qrs': annotations are read from one file, which is 'atr' already" },
+        { "source: a\nlabels: [{rhythms: atr, beats: atr, coding: mitdb_beat}]\n", "exactly one of rhythms and beats" },
+        { "source: a\nlabels: [{rhythms: atr, column: c, coding: mitdb_rhythm}]\n", "exactly one of: column columns columns_after header rhythms beats" },
+        { "source: a\nwindows: some\nlabels: [{header: true, coding: scp}]\n", "line 2, column 10: 'windows' must be all or central, not 'some'" },
+        { "source: a\nallow_missing_leads: perhaps\nlabels: [{header: true, coding: scp}]\n", "true or false" },
         { "version: 2\nsource: a\ntable: t\npath: p\nlabels: [{column: c, coding: scp}]\n", "version 1 of mapping files" },
         { "source: \"a\\0b\"\n", "NUL" },
         { "? [a]\n: b\n", "a key must be a word" },
@@ -170,7 +196,7 @@ static void test_failing_allocations(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_presets_parse),          cmocka_unit_test(test_everything_is_read),
+        cmocka_unit_test(test_presets_parse),          cmocka_unit_test(test_annotations_are_read), cmocka_unit_test(test_everything_is_read),
         cmocka_unit_test(test_mistakes_are_pointed_at), cmocka_unit_test(test_aliases_do_not_explode),
         cmocka_unit_test(test_templates),              cmocka_unit_test(test_failing_allocations),
     };

@@ -70,6 +70,13 @@ static shn_model *make_model(size_t text_width)
         m->readouts = 1u << SHN_READOUT_LOGIT;
         m->readout_default = SHN_READOUT_LOGIT;
     }
+    if (text_width) {
+        m->provider.model = shn_strdup("some-model (bert)");
+        m->provider.model_hash = shn_strdup("0123abcd");
+        m->provider.tokenizer_hash = shn_strdup("4567");
+        m->provider.prompt = shn_strdup("passage: ");
+        m->provider.pooling = shn_strdup("mean");
+    }
     shn_calibration *c = &m->calibration[m->readout_default];
     c->fitted = 1;
     c->threshold_f1_micro = 0.375f;
@@ -84,12 +91,92 @@ static shn_model *make_model(size_t text_width)
     return m;
 }
 
+/** bce with report sentences: a head beside a text side, the bank, and what the provider's vectors were centred by. */
+static shn_model *make_sentence_model(void)
+{
+    shn_model *m = make_model(D);
+    strcpy(m->loss, "bce");
+    m->has_pair_loss = 0;
+    m->head_weight = shn_alloc(K * E, sizeof *m->head_weight);
+    m->head_bias = shn_alloc(K, sizeof *m->head_bias);
+    m->provider.centre = shn_alloc(D, sizeof *m->provider.centre);
+    m->n_sentences = 2;
+    m->sentence_scale = 8.5f;
+    m->sentence_vector = shn_alloc(2 * D, sizeof *m->sentence_vector);
+    m->sentence_mean = shn_alloc(D, sizeof *m->sentence_mean);
+    m->name_vector = shn_alloc(K * D, sizeof *m->name_vector);
+    m->name_mean = shn_alloc(D, sizeof *m->name_mean);
+    m->sentence_count = shn_alloc(2, sizeof *m->sentence_count);
+    m->sentence_text = shn_alloc(2, sizeof *m->sentence_text);
+    fill(m->head_weight, K * E, 21);
+    fill(m->provider.centre, D, 22);
+    fill(m->sentence_vector, 2 * D, 23);
+    fill(m->name_vector, K * D, 24);
+    m->sentence_count[1] = 7;
+    m->sentence_text[0] = shn_strdup("");
+    m->sentence_text[1] = shn_strdup("sinusrhythmus, unregelmäßig");
+    m->readouts = 1u << SHN_READOUT_LOGIT | 1u << SHN_READOUT_SENTENCES;
+    m->readout_default = SHN_READOUT_SENTENCES;
+    m->calibration[SHN_READOUT_SENTENCES].fitted = 1;
+    return m;
+}
+
 static const char *model_path(void)
 {
     static char path[SHN_PATH_MAX];
     shn_error   err = { 0 };
     assert_ok(shn_path_join(path, test_folder(), "model.safetensors", &err));
     return path;
+}
+
+static void test_sentences_round_trip(void **state)
+{
+    (void)state;
+    shn_error   err = { 0 };
+    shn_model  *m = make_sentence_model(), *r;
+    uint8_t    *first, *second;
+    size_t      n_first, n_second;
+    const char *path = model_path();
+    assert_ok(shn_model_write(m, path, &err));
+    assert_ok(shn_file_read(path, 1 << 24, &first, &n_first, &err));
+    assert_ok(shn_model_read(path, &r, &err));
+    assert_int_equal(r->n_sentences, 2);
+    assert_true(r->sentence_scale == 8.5f && r->sentence_count[1] == 7);
+    assert_string_equal(r->sentence_text[0], "");
+    assert_string_equal(r->sentence_text[1], m->sentence_text[1]);
+    assert_memory_equal(r->sentence_vector, m->sentence_vector, 2 * D * sizeof(float));
+    assert_memory_equal(r->name_vector, m->name_vector, K * D * sizeof(float));
+    assert_memory_equal(r->head_weight, m->head_weight, K * E * sizeof(float));
+    assert_memory_equal(r->provider.centre, m->provider.centre, D * sizeof(float));
+    assert_string_equal(r->provider.model_hash, "0123abcd");
+    assert_int_equal(r->readout_default, SHN_READOUT_SENTENCES);
+    assert_ok(shn_model_write(r, path, &err));
+    assert_ok(shn_file_read(path, 1 << 24, &second, &n_second, &err));
+    assert_int_equal(n_first, n_second);
+    assert_memory_equal(first, second, n_first);
+    free(first);
+    free(second);
+    shn_model_free(r);
+    m->readouts |= 1u << SHN_READOUT_CLASS;                 /* bce's head and class read-outs exclude each other */
+    assert_ok(shn_model_write(m, path, &err));
+    assert_status(shn_model_read(path, &r, &err), SHN_FORMAT);
+    m->readouts &= ~(1u << SHN_READOUT_CLASS);
+    const size_t n = m->n_sentences;
+    m->n_sentences = 0;                                     /* a read-out without its bank */
+    assert_ok(shn_model_write(m, path, &err));
+    assert_status(shn_model_read(path, &r, &err), SHN_FORMAT);
+    assert_non_null(strstr(err.text, "readouts"));
+    m->n_sentences = n;
+    assert_ok(shn_model_write(m, path, &err));
+    for (long fail = 1;; fail++) {
+        shn_alloc_fail_after(fail);
+        const shn_status st = shn_model_read(path, &r, &err);
+        shn_alloc_fail_after(0);
+        if (st == SHN_OK) break;
+        assert_true(st == SHN_NOMEM || st == SHN_FORMAT);
+    }
+    shn_model_free(r);
+    shn_model_free(m);
 }
 
 static void test_round_trip(void **state)
@@ -267,25 +354,34 @@ static void test_text_vectors(void **state)
     shn_model_free(m);
 }
 
+/** Codes, names, names with criteria of all findings, or of those that PTB-XL names; and what no finding is called. */
+static void has_every_text(const shn_vectors *v, int scp_only)
+{
+    const shn_registry *reg = shn_registry_builtin();
+    shn_error err = { 0 };
+    char      text[SHN_FINDING_TEXT_MAX];
+    float    *x = malloc(shn_vectors_width(v) * sizeof *x);
+    for (size_t i = 0; i < shn_registry_size(reg); i++)
+        for (int form = SHN_TEXT_CODE; form <= SHN_TEXT_NAME_CRITERION && (!scp_only || *shn_registry_codes(reg, SHN_CODE_SCP, i)); form++)
+            for (int japanese = 0; japanese < 2; japanese++) {
+                assert_true(shn_registry_text(reg, i, (shn_text_form)form, japanese, text));
+                if (shn_vectors_get(v, text, x, &err) != SHN_OK) fail_msg("%s: %s", shn_registry_at(reg, i)->id, err.text);
+            }
+    for (int japanese = 0; japanese < 2; japanese++) assert_ok(shn_vectors_get(v, shn_text_none(japanese), x, &err));
+    free(x);
+}
+
 /** Training from any folder rests on this: each text that train can ask for is compiled in. When it fails, make models/ again (models/README.md). */
 static void test_built_in_vectors_have_every_text_of_the_registry(void **state)
 {
     (void)state;
     shn_error    err = { 0 };
     shn_vectors *v, *file;
-    char         text[SHN_FINDING_TEXT_MAX];
-    const shn_registry *reg = shn_registry_builtin();
     assert_ok(shn_vectors_open("e5-small", 1, &v, &err));
     assert_non_null(strstr(shn_vectors_describe(v), "multilingual-e5-small"));
     const size_t width = shn_vectors_width(v);
     float *x = malloc(width * sizeof *x), *y = malloc(width * sizeof *y);
-    for (size_t i = 0; i < shn_registry_size(reg); i++)
-        for (int form = SHN_TEXT_CODE; form <= SHN_TEXT_NAME_CRITERION; form++)
-            for (int japanese = 0; japanese < 2; japanese++) {
-                assert_true(shn_registry_text(reg, i, (shn_text_form)form, japanese, text));
-                if (shn_vectors_get(v, text, x, &err) != SHN_OK) fail_msg("%s: %s", shn_registry_at(reg, i)->id, err.text);
-            }
-    for (int japanese = 0; japanese < 2; japanese++) assert_ok(shn_vectors_get(v, shn_text_none(japanese), x, &err));
+    has_every_text(v, 0);
     assert_ok(shn_vectors_read("models/e5-small-name.safetensors", &file, &err));
     assert_ok(shn_vectors_get(v, "\u5fc3\u623f\u7d30\u52d5", x, &err));             /* 心房細動 */
     assert_ok(shn_vectors_get(file, "\u5fc3\u623f\u7d30\u52d5", y, &err));
@@ -298,15 +394,33 @@ static void test_built_in_vectors_have_every_text_of_the_registry(void **state)
     free(x), free(y);
 }
 
+static void test_the_other_shipped_vectors(void **state)
+{
+    static const struct { const char *path, *model; } files[] = {
+        { "models/minilm-l6.safetensors", "all-MiniLM-L6-v2" }, { "models/smollm2-135m.safetensors", "SmolLM2-135M" },
+    };
+    shn_error    err;
+    shn_vectors *v;
+    (void)state;
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        assert_ok(shn_vectors_read(files[i].path, &v, &err));
+        assert_non_null(strstr(shn_vectors_describe(v), files[i].model));
+        has_every_text(v, 1);
+        shn_vectors_free(v);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_sentences_round_trip),
         cmocka_unit_test(test_embeddings_follow_the_rule),
         cmocka_unit_test(test_what_cannot_be_written_is_not),
         cmocka_unit_test(test_mismatches_are_named),
         cmocka_unit_test(test_text_vectors),
         cmocka_unit_test(test_built_in_vectors_have_every_text_of_the_registry),
+        cmocka_unit_test(test_the_other_shipped_vectors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,7 +7,7 @@
 #include "base/random.h"
 #include "shinden/embed.h"
 
-enum { K = 4, D = 6, E = 8, N = 3, W = 2, SETS = 3 };
+enum { K = 4, D = 6, E = 8, N = 3, W = 2, SETS = 3, S = 5 };
 
 static const uint8_t set_labels[SETS][K] = { { 1, 0, 0, 0 }, { 1, 1, 0, 0 }, { 0, 0, 1, 0 } };     /* finding 3 is never seen */
 static const uint8_t set_known[SETS][K] = { { 1, 1, 1, 1 }, { 1, 1, 0, 1 }, { 1, 1, 1, 0 } };
@@ -93,6 +93,62 @@ static double expected_class(const shn_model *m, const float *z, size_t k)
     projected(m, v, c);
     if (!m->has_class_columns) return m->logit_scale * similarity(z, c, 0) + m->logit_bias;
     return (m->class_raw ? 1 : m->class_scale) * similarity(z, c, m->class_raw) + m->class_bias + m->class_finding_bias[k];
+}
+
+/** The bank of a model trained with report sentences. */
+static void add_sentences(shn_model *m)
+{
+    shn_rng r = shn_rng_stream(13, 0, 0, 0);
+    m->n_sentences = S;
+    m->sentence_scale = 7;
+    m->sentence_vector = shn_alloc(S * D, sizeof *m->sentence_vector);
+    m->sentence_mean = shn_alloc(D, sizeof *m->sentence_mean);
+    m->sentence_count = shn_alloc(S, sizeof *m->sentence_count);
+    m->sentence_text = shn_alloc(S, sizeof *m->sentence_text);
+    m->name_vector = shn_alloc(K * D, sizeof *m->name_vector);
+    m->name_mean = shn_alloc(D, sizeof *m->name_mean);
+    for (size_t i = 0; i < S * D; i++) m->sentence_vector[i] = (float)normals(&r);
+    for (size_t i = 0; i < K * D; i++) m->name_vector[i] = (float)normals(&r);
+    for (size_t d = 0; d < D; d++) {
+        m->sentence_mean[d] = 0.1f * (float)normals(&r);
+        m->name_mean[d] = 0.1f * (float)normals(&r);
+    }
+    m->readouts |= 1u << SHN_READOUT_SENTENCES | 1u << SHN_READOUT_JOINT;
+}
+
+static void centred_by(const float *v, const float *mean, double *out)
+{
+    for (size_t d = 0; d < D; d++) out[d] = v[d];
+    unit(out, D);
+    for (size_t d = 0; d < D; d++) out[d] -= mean[d];
+    unit(out, D);
+}
+
+/** Of a text's raw vector: softmax(15 cosine) over the bank, mean of its projections, dotted with the unit ECG vector, times t. */
+static double expected_of_bank(const shn_model *m, const float *z, const float *vector)
+{
+    double name[D], sum = 0, score = 0;
+    centred_by(vector, m->name_mean, name);
+    for (size_t s = 0; s < S; s++) {
+        double v[D], u[E], cosine = 0;
+        centred_by(m->sentence_vector + s * D, m->sentence_mean, v);
+        projected(m, v, u);
+        for (size_t d = 0; d < D; d++) cosine += name[d] * v[d];
+        sum += exp(15 * cosine);
+        score += exp(15 * cosine) * similarity(z, u, 0);
+    }
+    return m->sentence_scale * score / sum;
+}
+
+static double expected_sentences(const shn_model *m, const float *z, size_t k) { return expected_of_bank(m, z, m->name_vector + k * D); }
+
+static double expected_joint(const shn_model *m, const float *z, size_t k) { return expected_class(m, z, k) + expected_sentences(m, z, k); }
+
+static double expected_joint_logit(const shn_model *m, const float *z, size_t k)
+{
+    double sum = m->head_bias[k];
+    for (size_t e = 0; e < E; e++) sum += (double)m->head_weight[k * E + e] * z[e];
+    return sum + expected_sentences(m, z, k);
 }
 
 static double expected_marginal(const shn_model *m, const float *z, size_t k)
@@ -181,6 +237,67 @@ static void test_marginal_with_columns(void **state)
     shn_model_free(m);
 }
 
+static void test_sentences(void **state)
+{
+    (void)state;
+    shn_error  err = { 0 };
+    shn_model *m = make_model(0), *bce = make_model(1);
+    float      z[W * E], scores[K];
+    assert_status(shn_readout_scores(m, SHN_READOUT_SENTENCES, z, 1, scores, &err), SHN_MISMATCH);
+    assert_non_null(strstr(err.text, "--sentences"));
+    add_sentences(m);
+    for (m->has_class_columns = 0; m->has_class_columns < 2; m->has_class_columns++) check(m, SHN_READOUT_SENTENCES, expected_sentences, NULL);
+    check(m, SHN_READOUT_CLASS, expected_class, NULL);
+    for (m->has_class_columns = 0; m->has_class_columns < 2; m->has_class_columns++)
+        for (m->class_raw = 0; m->class_raw < 2; m->class_raw++) check(m, SHN_READOUT_JOINT, expected_joint, NULL);
+    m->head_weight = shn_alloc(K * E, sizeof *m->head_weight);          /* bce with sentences: a head beside the text side */
+    m->head_bias = shn_alloc(K, sizeof *m->head_bias);
+    for (size_t i = 0; i < K * E; i++) m->head_weight[i] = bce->head_weight[i];
+    check(m, SHN_READOUT_JOINT, expected_joint_logit, NULL);
+    for (long n = 1; n <= 9; n++) {
+        shn_alloc_fail_after(n);
+        const shn_status st = shn_readout_scores(m, SHN_READOUT_SENTENCES, z, 0, scores, &err);
+        shn_alloc_fail_after(0);
+        assert_int_equal(st, SHN_NOMEM);
+    }
+    shn_model_free(m);
+    shn_model_free(bce);
+}
+
+/** Any phrase: by class it is projected as a finding's text is, without a finding's bias; by sentences as a finding's name is. */
+static void test_phrases(void **state)
+{
+    (void)state;
+    shn_error  err = { 0 };
+    shn_model *m = make_model(0);
+    float      z[N * W * E], phrase[D], score[N];
+    double     v[D], c[E];
+    shn_rng    r = shn_rng_stream(14, 0, 0, 0);
+    add_sentences(m);
+    for (size_t i = 0; i < N * W * E; i++) z[i] = (float)normals(&r);
+    for (size_t d = 0; d < D; d++) phrase[d] = (float)normals(&r);
+    centred_by(phrase, m->text_mean, v);
+    projected(m, v, c);
+    for (int columns = 0; columns < 2; columns++) {
+        m->has_class_columns = columns;
+        assert_ok(shn_readout_phrase_scores(m, SHN_READOUT_CLASS, "a phrase", phrase, z, N, score, &err));
+        for (size_t i = 0; i < N; i++) {
+            double mean = 0;
+            for (size_t w = 0; w < W; w++) mean += similarity(z + (i * W + w) * E, c, 0) / W;
+            assert_near(score[i], columns ? m->class_scale * mean + m->class_bias : m->logit_scale * mean + m->logit_bias, 1e-4);
+        }
+    }
+    assert_ok(shn_readout_phrase_scores(m, SHN_READOUT_SENTENCES, "a phrase", phrase, z, N, score, &err));
+    for (size_t i = 0; i < N; i++)
+        assert_near(score[i], (expected_of_bank(m, z + i * W * E, phrase) + expected_of_bank(m, z + (i * W + 1) * E, phrase)) / 2, 1e-4);
+    assert_status(shn_readout_phrase_scores(m, SHN_READOUT_MARGINAL, "a phrase", phrase, z, N, score, &err), SHN_MISMATCH);
+    assert_non_null(strstr(err.text, "class or sentences"));
+    z[0] = NAN;
+    assert_status(shn_readout_phrase_scores(m, SHN_READOUT_CLASS, "a phrase", phrase, z, N, score, &err), SHN_RANGE);
+    assert_non_null(strstr(err.text, "phrase 'a phrase'"));
+    shn_model_free(m);
+}
+
 static void test_scores_that_are_no_numbers(void **state)
 {
     (void)state;
@@ -228,6 +345,8 @@ int main(void)
         cmocka_unit_test(test_class_and_prior),
         cmocka_unit_test(test_marginal),
         cmocka_unit_test(test_marginal_with_columns),
+        cmocka_unit_test(test_sentences),
+        cmocka_unit_test(test_phrases),
         cmocka_unit_test(test_scores_that_are_no_numbers),
         cmocka_unit_test(test_logit_and_what_does_not_apply),
     };

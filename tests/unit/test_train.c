@@ -290,13 +290,13 @@ static void test_permuted_labels_move_between_patients(void **state)
 enum { HB = 6, HK = 4 };
 static const char *const head_ids[HK] = { "zz_first", "zz_second", "zz_third", "zz_fourth" };
 
-typedef struct head_case { shn_head *head; shn_texts *texts; shn_batch_labels labels; const uint32_t *set; float z[HB * 8]; } head_case;
+typedef struct head_case { shn_head *head; shn_texts *texts; shn_batch_labels labels; shn_batch_texts batch; float z[HB * 8]; } head_case;
 
 static double head_loss(head_case *c, float *d_z)
 {
     shn_error err = { 0 };
     double    loss;
-    assert_ok(shn_head_loss(c->head, c->texts, &c->labels, c->set, c->z, &loss, d_z, &err));
+    assert_ok(shn_head_loss(c->head, c->texts, &c->labels, &c->batch, c->z, &loss, d_z, &err));
     return loss;
 }
 
@@ -318,6 +318,9 @@ static void check_head(shn_train_config config, int joined)
     static const uint8_t label[HB * HK] = { 1,0,0,0, 1,1,0,0, 0,0,0,0, 0,1,1,0, 1,0,0,1, 1,1,0,0 };
     static const uint8_t known[HB * HK] = { 1,1,1,1, 1,1,1,0, 1,1,1,1, 1,1,1,1, 1,1,0,1, 1,1,1,1 };
     static const uint32_t n_pos[HK] = { 4, 3, 1, 1 }, n_known[HK] = { 6, 6, 5, 5 };
+    static const uint32_t said[HB] = { 1, 0, SHN_NO_GROUP, 1, 2, 0 };      /* two pairs say the same, one record says nothing */
+    static char *const words[3] = { "first words", "second words", "third words" };
+    const shn_reports reports = { .n = 3, .text = (char **)words };
     shn_error    err = { 0 };
     shn_vectors *vectors = NULL;
     shn_sets     sets;
@@ -325,17 +328,18 @@ static void check_head(shn_train_config config, int joined)
     config.encoder.embed = 8;
     config.chunk = 4;
     assert_ok(shn_sets_new(label, known, HB, HK, &sets, &err));
-    if (config.loss != SHN_LOSS_BCE) {
+    if (config.loss != SHN_LOSS_BCE || config.sentences > 0) {
         assert_ok(shn_vectors_hash(5, 3, &vectors, &err));
-        const shn_texts_rule rule = { .form = "name", .joined = joined, .centre = 1 };
+        const shn_texts_rule rule = { .form = "name", .joined = joined, .centre = 1, .reports = config.sentences > 0 ? &reports : NULL, .sentences = vectors };
         assert_ok(shn_texts_new(vectors, head_ids, HK, 8, &rule, &sets, HB, &c.texts, &err));
     }
     assert_ok(shn_head_new(&config, HK, c.texts ? 5 : 0, HB, (shn_counts){ n_pos, n_known }, &c.head, &err));
-    c.set = sets.of_record;
+    c.batch = (shn_batch_texts){ sets.of_record, said };
     shn_rng r = shn_rng_stream(4, 4, 4, 4);
     for (int i = 0; i < HB * 8; i++) c.z[i] = (float)shn_rng_normal(&r);
-    for (int part = HEAD_PAIR_SCALE; part <= HEAD_CLASS_SCALE; part++)      /* away from saturation, or slopes vanish */
+    for (int part = HEAD_PAIR_SCALE; part <= HEAD_CLASS_SCALE; part++)          /* away from saturation, or slopes vanish */
         if (c.head->part[part].size) *shn_head_at(c.head, part) = part == HEAD_PAIR_BIAS ? -0.3f : config.ecg_norm_raw && part == HEAD_CLASS_SCALE ? 0 : 0.8f;
+    if (config.sentences > 0) *shn_head_at(c.head, HEAD_SENTENCE_SCALE) = 0.9f;
     float d_z[HB * 8], scratch[HB * 8];
     head_loss(&c, d_z);
     float *g = malloc(c.head->n * sizeof *g);
@@ -365,8 +369,12 @@ static void test_head_gradients_are_finite_differences(void **state)
                 config.ecg_norm_raw = raw;
                 config.label_weight_power = 0.5;
                 check_head(config, joined);
+                config.sentences = 0.6;
+                check_head(config, joined);
                 if (!shn_loss_is_pair((shn_loss)l)) continue;
                 config.class_columns = 0.7;
+                check_head(config, joined);
+                config.sentences = 0;
                 check_head(config, joined);
             }
 }
@@ -415,8 +423,11 @@ static void test_initial_values(void **state)
 enum { CN = 30, CT = 160, CK = 3 };
 static const char *const cohort_ids[CK] = { "atrial_fibrillation", "sinus_rhythm", "zz_not_in_the_registry" };
 
-/** Thirty records of 1.6 s at 100 Hz: finding k adds a sine of its own frequency. One in three does not know the last finding. */
-static void write_cohort(const char *path, int flip_unknown, int overlap)
+/**
+ * Thirty records of 1.6 s at 100 Hz: finding k adds a sine of its own frequency. One in three does not know the last finding, one in four has no report.
+ * hidden [CN]: NULL, or all labels are known and those of the records marked 1 are wrong.
+ */
+static void write_cohort(const char *path, int flip_unknown, int overlap, const uint8_t *hidden)
 {
     shn_error err = { 0 };
     shn_cohort_writer *w;
@@ -437,8 +448,12 @@ static void write_cohort(const char *path, int flip_unknown, int overlap)
             }
         snprintf(id, sizeof id, "r%zu", i);
         snprintf(patient, sizeof patient, "p%zu", overlap && i == CN - 1 ? 0 : i);
+        char report[80];
+        snprintf(report, sizeof report, "%s. %s. record read.", label[0] ? "fibrillation of the atria" : "no fibrillation", label[1] ? "sinus rhythm" : "other rhythm");
         shn_cohort_row row = { .n_samples = i == 5 ? 100 : CT, .labels = label, .known = known, .id = id, .patient = patient,
-                               .split = i < 24 ? "train" : "val", .age = NAN };
+                               .split = i < 24 ? "train" : "val", .age = NAN, .report = i % 4 == 3 ? "" : report };
+        if (hidden) memset(known, 1, sizeof known);
+        for (int k = 0; hidden && k < CK; k++) label[k] ^= hidden[i];
         for (int l = 0; l < SHN_LEADS; l++) row.lead_mv[l] = mv[l];
         assert_ok(shn_cohort_writer_row(w, i, &row, &err));
     }
@@ -471,7 +486,7 @@ static site open_site(int flip_unknown)
     site s = { .n_runs = 0 };
     snprintf(s.root, sizeof s.root, "%s", test_folder());
     snprintf(s.cohort, sizeof s.cohort, "%s/c.h5", s.root);
-    write_cohort(s.cohort, flip_unknown, 0);
+    write_cohort(s.cohort, flip_unknown, 0, NULL);
     assert_ok(shn_cohort_open(s.cohort, &s.c, &err));
     assert_ok(shn_vectors_hash(12, 3, &s.vectors, &err));
     return s;
@@ -605,6 +620,204 @@ static void test_resumed_runs_end_with_the_same_bits(void **state)
     close_site(&s);
 }
 
+/* --- sentences and few codes --- */
+
+static void test_reports_are_counted_and_drawn(void **state)
+{
+    (void)state;
+    site s = open_site(0);
+    shn_error   err = { 0 };
+    shn_reports r;
+    uint32_t   *rows, drawn[5] = { 0 };
+    size_t      n;
+    assert_ok(shn_cohort_split_rows(s.c, "train", &rows, &n, &err));
+    assert_ok(shn_reports_new(s.c, rows, n, &r, &err));
+    assert_int_equal(r.n, 5);                               /* two of the one, two of the other, and what all say */
+    assert_string_equal(r.text[0], "fibrillation of the atria");
+    assert_string_equal(r.text[3], "record read");
+    assert_int_equal(r.count[3], 18);
+    assert_int_equal(r.n_patients[3], 18);
+    assert_int_equal(r.count[0] + r.count[1], 18);
+    assert_int_equal(r.first[n], 3 * 18);
+    assert_int_equal(shn_reports_draw(&r, 1, 0, 3), SHN_NO_GROUP);
+    double expected[5] = { 0 };
+    const int epochs = 2000;
+    for (size_t i = 0; i < n; i++) {
+        double total = 0;
+        for (size_t k = r.first[i]; k < r.first[i + 1]; k++) total += 1 / sqrt(r.count[r.sentence[k]]);
+        for (size_t k = r.first[i]; k < r.first[i + 1]; k++) expected[r.sentence[k]] += epochs / sqrt(r.count[r.sentence[k]]) / total;
+        for (int e = 0; e < epochs && r.first[i] < r.first[i + 1]; e++) {
+            const uint32_t d = shn_reports_draw(&r, 1, (uint64_t)e, i);
+            assert_true(d < 5 && shn_reports_draw(&r, 1, (uint64_t)e, i) == d);
+            drawn[d]++;
+        }
+    }
+    for (int k = 0; k < 5; k++) assert_near(drawn[k], expected[k], 5 * sqrt(expected[k]));
+    assert_true(drawn[3] < drawn[0] + drawn[1]);            /* what everybody says is drawn less often than its share */
+    shn_reports_free(&r);
+    for (long fail = 1; ; fail++) {
+        shn_alloc_fail_after(fail);
+        const shn_status st = shn_reports_new(s.c, rows, n, &r, &err);
+        shn_alloc_fail_after(0);
+        if (st == SHN_OK) break;
+        assert_int_equal(st, SHN_NOMEM);
+    }
+    shn_reports_free(&r);
+    free(rows);
+    close_site(&s);
+}
+
+static shn_train_config small_sentences(shn_loss loss)
+{
+    shn_train_config c = small(loss);
+    c.sentences = 0.5;
+    if (loss == SHN_LOSS_BCE) strcpy(c.text, SHN_VECTORS_HASH);     /* the vectors themselves are handed over */
+    return c;
+}
+
+/** With every loss; resumed anywhere to the same bits; the term is learned, not only carried along. */
+static void test_sentences_train_with_every_loss(void **state)
+{
+    (void)state;
+    site s = open_site(0);
+    for (int l = 0; l < SHN_LOSS_COUNT; l++) {
+        shn_train_config c = small_sentences((shn_loss)l);
+        shn_error  err = { 0 };
+        char       run[300];
+        shn_model *m = NULL;
+        c.accum_freq = l % 2 ? 2 : 1;
+        shn_model *whole = train(&s, &c, new_run(&s));
+        assert_int_equal(whole->n_sentences, 5);
+        assert_true(whole->readouts >> SHN_READOUT_SENTENCES & 1);
+        assert_true((whole->head_weight != NULL) == (l == SHN_LOSS_BCE) && whole->D == 12);
+        assert_string_equal(whole->sentence_text[3], "record read");
+        assert_true(whole->sentence_scale != 10 && whole->sentence_scale > 5 && whole->sentence_scale < 20);
+        assert_string_equal(whole->provider.model_hash, "hash seed 3");
+        snprintf(run, sizeof run, "%s", new_run(&s));
+        for (int step = 1; step < 4; step += 2) {
+            snprintf(c.stop_after, sizeof c.stop_after, "step:%d", step);
+            assert_status(shn_train(s.c, s.vectors, &c, run, NULL, &m, &err), SHN_CANCELLED);
+            c.resume = 1;
+        }
+        c.stop_after[0] = '\0';
+        m = train(&s, &c, run);
+        assert_same_model(s.root, whole, m);
+        shn_model_free(m);
+        c.sentences = 0.25;
+        assert_status(shn_train(s.c, s.vectors, &c, run, NULL, &m, &err), SHN_MISMATCH);
+        shn_model_free(whole);
+    }
+    close_site(&s);
+}
+
+static double last_sentence_loss(const char *run, double *first)
+{
+    char   path[320], line[1024];
+    double last = NAN;
+    *first = NAN;
+    snprintf(path, sizeof path, "%s/log.jsonl", run);
+    FILE *f = fopen(path, "r");
+    assert_non_null(f);
+    while (fgets(line, sizeof line, f)) {
+        const char *at = strstr(line, "\"sentence_loss\": ");
+        if (!at) continue;
+        last = strtod(strchr(at, ':') + 1, NULL);
+        if (isnan(*first)) *first = last;
+    }
+    fclose(f);
+    return last;
+}
+
+static void test_sentences_are_learned(void **state)
+{
+    (void)state;
+    site   s = open_site(0);
+    char   run[300];
+    double first;
+    shn_train_config c = small_sentences(SHN_LOSS_BCE);
+    c.epochs = 40;
+    c.lr = 1e-2;
+    c.batch_size = 24;
+    snprintf(run, sizeof run, "%s", new_run(&s));
+    shn_model_free(train(&s, &c, run));
+    const double last = last_sentence_loss(run, &first);
+    if (!(last < first - 0.2)) fail_msg("sentence loss from %g to %g", first, last);
+    close_site(&s);
+}
+
+/** Without labels at all the reports still train: the class term is silent, and nothing is known of any finding. */
+static void test_few_codes(void **state)
+{
+    (void)state;
+    site s = open_site(0);
+    shn_error        err = { 0 };
+    shn_train_data   d, again;
+    shn_train_config c = small_sentences(SHN_LOSS_BCE);
+    shn_model       *m;
+    uint8_t          hidden[CN] = { 0 };
+    char             path[300];
+    c.coded = 8;
+    assert_ok(shn_train_data_load(s.c, &c, &d, &err));
+    assert_true(d.n_coded == 8 && d.n > 18 && d.n < 24 && d.n + d.n_left_out == 24);
+    assert_true(d.n_known[0] == 8 && d.n_known[1] == 8 && d.n_known[2] <= 8);
+    c.seed = 2;
+    assert_ok(shn_train_data_load(s.c, &c, &again, &err));
+    assert_true(again.n_coded == 8);
+    assert_memory_not_equal(d.known, again.known, 8 * CK);
+    shn_train_data_free(&again);
+    c.seed = 1;
+    c.sentences = 0;
+    assert_ok(shn_train_data_load(s.c, &c, &again, &err));
+    assert_true(again.n == 8 && again.n_coded == 8 && again.n_left_out == 16);      /* the same ones, and nobody else */
+    shn_train_data_free(&again);
+    c.coded = 25;
+    assert_status(shn_train_data_load(s.c, &c, &again, &err), SHN_RANGE);
+    assert_non_null(strstr(err.text, "24 records"));
+    shn_train_data_free(&d);
+
+    /* what is not coded is not looked at: another truth there changes no trained bit */
+    site known = { .n_runs = 0 }, wrong = { .n_runs = 0 };
+    c = small_sentences(SHN_LOSS_SIGLIP_JACCARD);
+    c.class_columns = 0.5;
+    c.coded = 8;
+    c.epochs = 2;
+    site *both[2] = { &known, &wrong };
+    uint8_t none[CN] = { 0 };
+    for (int i = 0; i < 2; i++) {
+        snprintf(both[i]->root, sizeof both[i]->root, "%s", test_folder());
+        snprintf(path, sizeof path, "%s/c.h5", both[i]->root);
+        write_cohort(path, 0, 0, i ? hidden : none);
+        assert_ok(shn_cohort_open(path, &both[i]->c, &err));
+        both[i]->vectors = s.vectors;
+        if (i) continue;
+        assert_ok(shn_train_data_load(known.c, &c, &d, &err));
+        memset(hidden, 1, sizeof hidden);
+        for (size_t r = 0; r < d.n; r++)
+            if (memchr(d.known + r * CK, 1, CK)) hidden[d.rows[r]] = 0;
+        shn_train_data_free(&d);
+    }
+    shn_model *a = train(&known, &c, new_run(&known)), *b = train(&wrong, &c, new_run(&wrong));
+    assert_memory_equal(a->params, b->params, a->encoder.n_params * sizeof(float));
+    assert_memory_equal(a->projection, b->projection, a->E * a->D * sizeof(float));
+    assert_memory_equal(a->n_pos, b->n_pos, CK * sizeof *a->n_pos);
+    shn_model_free(b);
+    c.coded = 0;
+    b = train(&wrong, &c, new_run(&wrong));
+    assert_memory_not_equal(a->params, b->params, a->encoder.n_params * sizeof(float));
+    shn_model_free(a);
+    shn_model_free(b);
+
+    strcpy(c.split, "val");
+    strcpy(c.text, "none");
+    c.loss = SHN_LOSS_BCE;
+    c.class_columns = 0;
+    assert_status(shn_train(s.c, s.vectors, &c, new_run(&s), NULL, &m, &err), SHN_RANGE);
+    assert_non_null(strstr(err.text, "name e5-small or a file"));
+    shn_cohort_close(known.c);
+    shn_cohort_close(wrong.c);
+    close_site(&s);
+}
+
 static void test_seed_and_chunk(void **state)
 {
     (void)state;
@@ -687,7 +900,7 @@ static void test_bad_runs_say_why(void **state)
     c = small(SHN_LOSS_CLIP);
     assert_status(shn_train(s.c, NULL, &c, new_run(&s), NULL, &m, &err), SHN_RANGE);
     snprintf(path, sizeof path, "%s/overlap.h5", s.root);
-    write_cohort(path, 0, 1);
+    write_cohort(path, 0, 1, NULL);
     assert_ok(shn_cohort_open(path, &shared, &err));
     assert_status(shn_train(shared, s.vectors, &c, new_run(&s), NULL, &m, &err), SHN_MISMATCH);
     assert_int_equal(err.reason, SHN_REASON_PATIENT_OVERLAP);
@@ -748,6 +961,10 @@ int main(void)
         cmocka_unit_test(test_initial_values),
         cmocka_unit_test(test_every_loss_learns),
         cmocka_unit_test(test_resumed_runs_end_with_the_same_bits),
+        cmocka_unit_test(test_reports_are_counted_and_drawn),
+        cmocka_unit_test(test_sentences_train_with_every_loss),
+        cmocka_unit_test(test_sentences_are_learned),
+        cmocka_unit_test(test_few_codes),
         cmocka_unit_test(test_seed_and_chunk),
         cmocka_unit_test(test_unknown_labels_change_no_trained_bit),
         cmocka_unit_test(test_accumulation_keeps_the_batch_whole),

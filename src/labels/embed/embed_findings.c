@@ -52,7 +52,7 @@ int main(int argc, char **argv)
     shn_writer    w = { 0 };
     if (argc != 3) return 2;
     shn_status st = shn_file_read(argv[1], SHN_REGISTRY_BYTES_MAX, &bytes, &n_bytes, &err);
-    if (st == SHN_OK) st = shn_registry_parse(bytes, n_bytes, SHN_REGISTRY_RELEASE, &reg, &err);
+    if (st == SHN_OK) st = shn_registry_parse(bytes, n_bytes, NULL, SHN_REGISTRY_RELEASE, &reg, &err);
     if (st == SHN_OK) st = shn_writer_open(&w, argv[2], &err);
     if (st == SHN_OK) {
         put_tables(w.stream, reg);

@@ -1,0 +1,170 @@
+/** What a ruler measures: on traces drawn here, whose rate, amplitudes and intervals are known, and on MIT-BIH's records against their annotated beats. */
+#include "harness.h"
+
+#include <math.h>
+
+#include "base/alloc.h"
+#include "eval/features.h"
+#include "shinden/annotation.h"
+#include "shinden/format.h"
+#include "shinden/signal.h"
+
+/** A raised cosine of this height, centred, of this width. */
+static double bump(double t, double centre, double width, double height)
+{
+    const double u = (t - centre) / width;
+    return fabs(u) < 0.5 ? height * 0.5 * (1 + cos(2 * M_PI * u)) : 0;
+}
+
+/** 10 s: beats at the given instants with P (-0.15 s, 0.1 mV), QRS of 80 ms (R of 1 mV; V6 2 mV; V1 -1 mV), ST 0.1 mV, T (+0.28 s, 0.3 mV), all times the lead's sign. */
+static float *draw(const double *beats, size_t n_beats, double fs_hz, double offset, size_t *T)
+{
+    *T = (size_t)(10 * fs_hz);
+    float *mv = shn_alloc(12 * *T, sizeof *mv);
+    assert_non_null(mv);
+    for (size_t lead = 0; lead < 12; lead++) {
+        const double height = lead == 11 ? 2 : lead == 6 ? -1 : 1;
+        for (size_t t = 0; t < *T; t++) {
+            double v = offset;
+            for (size_t b = 0; b < n_beats; b++) {
+                const double at = (double)t / fs_hz - beats[b];
+                v += height * (bump(at, -0.15, 0.08, 0.1) + bump(at, 0, 0.08, 1) + (at >= 0.05 && at < 0.16 ? 0.1 : 0) + bump(at, 0.28, 0.16, 0.3));
+            }
+            mv[lead * *T + t] = (float)v;
+        }
+    }
+    return mv;
+}
+
+static void test_a_regular_trace(void **state)
+{
+    (void)state;
+    double beats[12], x[2][FEATURES];
+    for (size_t b = 0; b < 12; b++) beats[b] = 0.5 + 0.8 * (double)b;
+    for (int rate = 0; rate < 2; rate++) {
+        const double fs_hz = rate ? 500 : 100;
+        size_t       T;
+        float       *mv = draw(beats, 12, fs_hz, rate ? 0.4 : 0, &T);           /* a shifted baseline changes nothing */
+        assert_true(features_of(mv, T, T, fs_hz, x[rate]));
+        const double *f = x[rate], *i = f + FEATURES_RHYTHM, *v1 = i + 6 * FEATURES_PER_LEAD, *v6 = i + 11 * FEATURES_PER_LEAD;
+        assert_near(f[7], 12, 0);
+        assert_near(f[0], 75, 1);
+        assert_near(f[1], 0, 0.02);
+        assert_near(f[3], 1, 0.03);
+        assert_near(f[4], 1, 0.03);
+        assert_near(i[0], 1, 0.08);
+        assert_near(v6[0], 2, 0.16);
+        assert_near(v1[1], -1, 0.08);
+        assert_near(i[2], 0.1, 0.03);
+        assert_near(v6[2], 0.2, 0.06);
+        assert_near(i[3], 0.3, 0.03);
+        assert_near(v1[4], -0.3, 0.03);
+        assert_near(i[5], 0.1, 0.03);
+        assert_true(f[5] > 0.08 && f[5] < 0.2);             /* 80 ms seen through an 80 ms mean */
+        free(mv);
+    }
+    for (size_t k = 0; k < FEATURES; k++) assert_near(x[0][k], x[1][k], 0.08 + 0.02 * fabs(x[1][k]));       /* the rate does not matter */
+}
+
+static void test_an_irregular_trace(void **state)
+{
+    (void)state;
+    double beats[12], x[FEATURES], at = 0.5;
+    size_t n = 0, T;
+    for (; at < 9.6; at += n % 2 ? 0.6 : 1.0) beats[n++] = at;
+    float *mv = draw(beats, n, 250, 0, &T);
+    assert_true(features_of(mv, T, T, 250, x));
+    assert_near(x[7], (double)n, 0);
+    assert_near(x[0], 75, 2);
+    assert_near(x[1], 0.25, 0.02);
+    assert_near(x[2], 0.5, 0.02);
+    assert_near(x[3], 0.75, 0.03);
+    assert_near(x[4], 1.25, 0.03);
+    free(mv);
+}
+
+static void test_what_cannot_be_measured_is_zero(void **state)
+{
+    (void)state;
+    double x[FEATURES];
+    float *flat = shn_alloc(12 * 1000, sizeof *flat);
+    assert_true(features_of(flat, 1000, 1000, 100, x));
+    for (size_t k = 0; k < FEATURES; k++) assert_near(x[k], 0, 0);
+    for (size_t n = 0; n < 4; n++) assert_true(features_of(flat, 1000, n, 100, x));         /* almost nothing recorded */
+    for (size_t t = 0; t < 12000; t++) flat[t] = 0.01f * (float)((t * 7919) % 13);          /* noise: some numbers, all finite */
+    assert_true(features_of(flat, 1000, 1000, 100, x));
+    for (size_t k = 0; k < FEATURES; k++) assert_true(isfinite(x[k]));
+    for (long n = 1; n < 5; n++) {
+        shn_alloc_fail_after(n);
+        const int done = features_of(flat, 1000, 1000, 100, x);
+        shn_alloc_fail_after(0);
+        assert_int_equal(done, n > 4);
+    }
+    free(flat);
+}
+
+/** Beats found within 0.15 s of an annotated one, in the first minute of six records of different kinds. */
+static void test_beats_of_real_recordings(void **state)
+{
+    (void)state;
+    static const char *const records[] = { "100", "106", "119", "203", "209", "231" };
+    size_t n_true = 0, n_found = 0, n_false = 0;
+    for (size_t r = 0; r < 6; r++) {
+        shn_error        err = { 0 };
+        char             path[4200];
+        shn_record      *rec, *canonical;
+        shn_annotations *set;
+        uint32_t         beat[FEATURES_BEATS_MAX];
+        float            width[FEATURES_BEATS_MAX];
+        shn_format_options format;
+        shn_signal_options signal;
+        snprintf(path, sizeof path, "%s/mitdb/%s", test_data(), records[r]);
+        shn_format_defaults(&format);
+        format.max_samples = 60 * 360;
+        shn_signal_defaults(&signal);
+        signal.allow_missing_leads = 1;
+        signal.fs_hz = 100;
+        assert_ok(shn_record_read(path, &format, &rec, &err));
+        assert_ok(shn_record_canonical(rec, &signal, &canonical, &err));
+        assert_ok(shn_annotations_read(path, "atr", &set, &err));
+        const size_t n = shn_record_n_samples(canonical);
+        float       *mv = shn_alloc(12 * n, sizeof *mv);
+        for (size_t lead = 0; lead < 12; lead++)
+            for (size_t t = 0; t < n; t++) {
+                const float v = shn_record_lead(canonical, lead)[t];
+                mv[lead * n + t] = isnan(v) ? 0 : v;
+            }
+        const int n_beats = features_beats(mv, n, n, 100, beat, width);
+        size_t begin, end, matched = 0;
+        shn_annotations_range(set, 0, 60 * 360, &begin, &end);
+        for (size_t i = begin; i < end; i++) {
+            const shn_annotation *a = shn_annotations_at(set, i);
+            if (!shn_annotation_is_beat(a->code)) continue;
+            int near = 0;
+            for (int b = 0; b < n_beats; b++) near |= fabs(beat[b] / 100.0 - (double)a->sample / 360) < 0.15;
+            n_true++;
+            matched += (size_t)near;
+        }
+        n_found += matched;
+        n_false += (size_t)n_beats > matched ? (size_t)n_beats - matched : 0;
+        free(mv);
+        shn_annotations_free(set);
+        shn_record_free(rec);
+        shn_record_free(canonical);
+    }
+    print_message("%zu annotated beats, %zu found, %zu others\n", n_true, n_found, n_false);
+    assert_true(n_true > 400);
+    assert_true((double)n_found > 0.95 * (double)n_true);
+    assert_true((double)n_false < 0.05 * (double)n_true);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_regular_trace),
+        cmocka_unit_test(test_an_irregular_trace),
+        cmocka_unit_test(test_what_cannot_be_measured_is_zero),
+        cmocka_unit_test(test_beats_of_real_recordings),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
