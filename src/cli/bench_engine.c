@@ -158,7 +158,7 @@ shn_status bench_engine(bench_run *run, shn_error *err)
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes && st == SHN_OK; i++) {
         const shape *s = &shapes[i];
         if (!bench_wants(run, s->name) || (run->quick && !s->quick)) continue;
-        if (s->one_thread > 0) st = one(run, s, 1, SHN_PRECISION_AUTO, err);
+        if (s->one_thread > 0 || run->threads_all == 1) st = one(run, s, 1, SHN_PRECISION_AUTO, err);
         if (st == SHN_OK && s->one_thread != 1 && run->threads_all > 1) st = one(run, s, run->threads_all, SHN_PRECISION_AUTO, err);
         /* where AUTO takes f32 but bf16 products exist, both are shown */
         if (st == SHN_OK && !run->quick && isa == SHN_ISA_AVX512 && !isnan(run->peak_bf16[0]) && s->bf16)

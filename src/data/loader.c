@@ -84,8 +84,8 @@ static void make(shn_loader *l, uint64_t k, slot *s)
     memcpy(s->items, l->order + at * l->B, l->B * sizeof *s->items);
     part_rows(l, s->part, &first, &last);
     for (size_t i = first; i < last; i++) {
-        const size_t window = l->o.take ? l->o.take[i] : i;
-        shn_loader_item(&l->source, &l->o, epoch, s->items[window % l->B], window / l->B, s->x + (i - first) * l->o.input.window * SHN_LEADS);
+        const size_t in_batch = l->o.take ? l->o.take[i] : i;
+        shn_loader_item(&l->source, &l->o, epoch, s->items[in_batch % l->B], in_batch / l->B, s->x + (i - first) * l->o.input.window * SHN_LEADS);
     }
 }
 

@@ -30,7 +30,7 @@ typedef struct pretrainer {
 
 static const char *const keys[] = { "seed", "split", "width", "blocks", "max_pool", "embed", "crop_seconds", "norm", "epochs", "batch_size", "accum_freq",
                                     "lr", "wd", "beta1", "beta2", "eps", "warmup", "grad_clip_norm", "temperature", "chunk", "gain", "noise", "wander",
-                                    "lead_dropout", "precision", "engine", "n_threads", "checkpoint_seconds", "init", "stop_after" };
+                                    "lead_dropout", "precision", "winograd", "engine", "n_threads", "checkpoint_seconds", "init", "stop_after" };
 enum { N_KEYS = sizeof keys / sizeof *keys };
 
 const shn_train_key *shn_pretrain_key_at(size_t i)

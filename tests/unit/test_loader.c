@@ -126,35 +126,6 @@ static void test_batches_depend_on_seed_and_step_alone(void **state)
     free(m);
 }
 
-/** Two views: the first is what one view would be, the second another crop of the same records. */
-static void test_views_are_crops_of_the_same_records(void **state)
-{
-    (void)state;
-    shn_error   err = { 0 };
-    made       *m = make();
-    shn_loader *l;
-    shn_batch   batch;
-    const shn_loader_source source = { N, made_row, m };
-    shn_loader_options o = plain();
-    o.augment = (shn_augment){ 0.2, 0.1, 0.2, 0.3 };
-    o.views = 2;
-    assert_ok(shn_loader_new(&source, &o, &l, &err));
-    for (uint64_t step = 0; step < 6; step++) {
-        float x[WINDOW * SHN_LEADS];
-        int   differ = 0;
-        assert_ok(shn_loader_next(l, &batch, &err));
-        for (size_t v = 0; v < 2; v++)
-            for (size_t i = 0; i < batch.B; i++) {
-                shn_loader_item(&source, &o, batch.epoch, batch.items[i], v, x);
-                assert_memory_equal(x, batch.x + (v * batch.B + i) * WINDOW * SHN_LEADS, sizeof x);
-                differ += v && memcmp(x, batch.x + i * WINDOW * SHN_LEADS, sizeof x) != 0;
-            }
-        assert_int_equal(differ, batch.B);
-    }
-    shn_loader_free(l);
-    free(m);
-}
-
 /** A batch of several parts comes part by part, then once more, with the rows of the whole batch. */
 static void test_parts_are_the_batch_twice(void **state)
 {
@@ -189,6 +160,35 @@ static void test_parts_are_the_batch_twice(void **state)
             }
         }
     assert_status(shn_loader_next(l, &batch, &err), SHN_RANGE);
+    shn_loader_free(l);
+    free(m);
+}
+
+/** Two views: the first is what one view would be, the second another crop of the same records. */
+static void test_views_are_crops_of_the_same_records(void **state)
+{
+    (void)state;
+    shn_error   err = { 0 };
+    made       *m = make();
+    shn_loader *l;
+    shn_batch   batch;
+    const shn_loader_source source = { N, made_row, m };
+    shn_loader_options o = plain();
+    o.augment = (shn_augment){ 0.2, 0.1, 0.2, 0.3 };
+    o.views = 2;
+    assert_ok(shn_loader_new(&source, &o, &l, &err));
+    for (uint64_t step = 0; step < 6; step++) {
+        float x[WINDOW * SHN_LEADS];
+        int   differ = 0;
+        assert_ok(shn_loader_next(l, &batch, &err));
+        for (size_t v = 0; v < 2; v++)
+            for (size_t i = 0; i < batch.B; i++) {
+                shn_loader_item(&source, &o, batch.epoch, batch.items[i], v, x);
+                assert_memory_equal(x, batch.x + (v * batch.B + i) * WINDOW * SHN_LEADS, sizeof x);
+                differ += v && memcmp(x, batch.x + i * WINDOW * SHN_LEADS, sizeof x) != 0;
+            }
+        assert_int_equal(differ, batch.B);
+    }
     shn_loader_free(l);
     free(m);
 }
@@ -312,8 +312,8 @@ int main(void)
         cmocka_unit_test(test_epochs_are_shuffles_that_differ),
         cmocka_unit_test(test_crops_stay_inside_the_record),
         cmocka_unit_test(test_batches_depend_on_seed_and_step_alone),
+        cmocka_unit_test(test_parts_are_the_batch_twice), cmocka_unit_test(test_a_loader_can_be_left_at_any_time),
         cmocka_unit_test(test_views_are_crops_of_the_same_records),
-        cmocka_unit_test(test_parts_are_the_batch_twice),
         cmocka_unit_test(test_a_loader_can_be_left_at_any_time),
         cmocka_unit_test(test_augmentation_does_what_it_says),
     };
