@@ -141,8 +141,8 @@ static void write_drift(FILE *f, const json_t *d)
 {
     size_t  i;
     json_t *m;
-    fprintf(f, "\n## Drift from %s to %s\n\n%s %s (%d records, %g Hz) against %s %s (%d records, %g Hz). Median [quartiles] (records that have it); effect: difference of means over the pooled standard "
-               "deviation.\n\n| | %s | %s | effect |\n| --- | --- | --- | --- |\n", xp_page_word(d, "home"), xp_page_word(d, "away"), xp_page_word(d, "home"), xp_page_word(d, "home_split"),
+    fprintf(f, "\n## Drift from %s to %s (%s)\n\n%s %s (%d records, %g Hz) against %s %s (%d records, %g Hz). Median [quartiles] (records that have it); effect: difference of means over the pooled standard "
+               "deviation.\n\n| | %s | %s | effect |\n| --- | --- | --- | --- |\n", xp_page_word(d, "home"), xp_page_word(d, "away"), xp_page_word(d, "evaluation"), xp_page_word(d, "home"), xp_page_word(d, "home_split"),
             (int)xp_page_number(d, "n_home"), xp_page_number(d, "home_fs_hz"), xp_page_word(d, "away"), xp_page_word(d, "away_split"), (int)xp_page_number(d, "n_away"),
             xp_page_number(d, "away_fs_hz"), xp_page_word(d, "home"), xp_page_word(d, "away"));
     json_array_foreach(json_object_get(d, "measures"), i, m) {

@@ -24,6 +24,15 @@ static shn_status read_seeds(const xp_reader *r, shn_yaml_node node)
     return SHN_OK;
 }
 
+/** The least p that n resamples can give is 2 / (n + 1); times the number of claims (Holm) it has to be able to fall below 0.05. */
+static shn_status check_resamples(const xp_reader *r)
+{
+    const size_t least = 40 * r->p->n_claims;
+    if (r->p->n_bootstrap + 1 >= least) return SHN_OK;
+    return shn_yaml_fail(r->y, shn_yaml_root(r->y), r->err, "%zu claims and %u resamples: none could reach Holm's 0.05; needs 'bootstrap: %zu' or more", r->p->n_claims, (unsigned)r->p->n_bootstrap,
+                         least);
+}
+
 static shn_status read_all(const xp_reader *r)
 {
     static const char *const keys[] = { "version", "title", "about", "seeds", "bootstrap", "cohorts", "texts", "label_lists", "train", "systems",
@@ -39,7 +48,8 @@ static shn_status read_all(const xp_reader *r)
     if (st == SHN_OK) st = read_seeds(r, xp_find(r, root, "seeds"));
     if (st == SHN_OK) st = xp_read_cohorts(r);
     if (st == SHN_OK) st = xp_read_systems(r);
-    return st == SHN_OK ? xp_read_judgements(r) : st;
+    if (st == SHN_OK) st = xp_read_judgements(r);
+    return st == SHN_OK ? check_resamples(r) : st;
 }
 
 shn_status xp_plan_parse(const uint8_t *bytes, size_t n, const char *path, const char *data, xp_plan **out, shn_error *err)

@@ -152,6 +152,7 @@ static void test_refusals(void **state)
 {
     (void)state;
     refused("version: 1", "version: 2", "version: 1");
+    refused("version: 1", "version: 1\nbootstrap: 100", "needs 'bootstrap: 120'");
     refused("title: T", "titel: T", "no key 'titel'");
     refused("seeds: [3, 4, 5]", "seeds: [3, 4.5]", "whole number");
     refused("seeds: [3, 4, 5]", "seeds: []", "seeds");
