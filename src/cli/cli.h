@@ -26,7 +26,7 @@ int cli_count(const char *verb, const char *flag, const char *word, uint64_t low
 shn_watcher cli_watcher(void);
 /** Ends a progress line, if one is open. */
 void cli_progress_end(void);
-/** Only rank 0 of several shows progress. */
-void cli_progress_of_rank(int rank);
+/** Only rank 0 of n shows progress. */
+void cli_progress_of_rank(int rank, unsigned n);
 
 #endif

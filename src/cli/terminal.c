@@ -71,15 +71,19 @@ static double now_seconds(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static int quiet;
+static int quiet, ranks;
 
-void cli_progress_of_rank(int rank) { quiet = rank != 0; }
+void cli_progress_of_rank(int rank, unsigned n)
+{
+    quiet = rank != 0;
+    ranks = n > 1;
+}
 
 /** mpirun and Slurm tell a rank so when another one is lost or the job is to end; after that they wait a moment and kill. */
 static void on_terminate(int sig)
 {
     static const char words[] = "shinden: told to end: another rank is lost, or the job was stopped; --resume goes on from the last checkpoint\n";
-    const ssize_t written = quiet ? 0 : write(STDERR_FILENO, words, sizeof words - 1);
+    const ssize_t written = quiet || !ranks ? 0 : write(STDERR_FILENO, words, sizeof words - 1);
     (void)written;
     on_interrupt(sig);
 }

@@ -193,7 +193,7 @@ static int run(const arguments *a, const shn_cohort *c)
     if (st == SHN_OK) st = shn_group_join(&group, &err);
     rank = (int)shn_group_rank(group);
     config.group = group;
-    cli_progress_of_rank(rank);
+    cli_progress_of_rank(rank, shn_group_size(group));
     if (st == SHN_OK && rank == 0) say_texts(&config, vectors);
     if (st == SHN_OK) st = shn_train(c, vectors, &config, a->out, &watcher, &model, &err);
     int rc = st == SHN_OK ? CLI_DONE : fail_in_group(&err, group);
