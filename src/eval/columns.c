@@ -8,6 +8,7 @@
 #include "base/fail.h"
 #include "eval/bootstrap.h"
 #include "eval/rank.h"
+#include "eval/weighted.h"
 
 /** Where the values of a resample stand in its row. */
 enum { MACRO_ROC, MACRO_PR = 2, DIFFERENCE = 4, HITS, SINGLE = HITS + COLUMNS_HITS_MAX };
@@ -38,17 +39,6 @@ static void release(prepared *p)
     free(p->n_known);
 }
 
-static double mean_hit(const uint8_t *hit, const double *weight, size_t n)
-{
-    double found = 0, total = 0;
-    for (size_t i = 0; i < n; i++) {
-        if (hit[i] == 2) continue;
-        found += hit[i] ? weight[i] : 0;
-        total += weight[i];
-    }
-    return total > 0 ? found / total : NAN;
-}
-
 static void rank_values(const void *context, uint32_t resample, const double *weight, double *scratch, double *value)
 {
     const prepared      *p = context;
@@ -76,7 +66,7 @@ static void rank_values(const void *context, uint32_t resample, const double *we
     for (int i = 0; i < 4; i++) value[i] = n ? sum[i] / (double)n : NAN;
     value[DIFFERENCE] = value[MACRO_ROC] - value[MACRO_ROC + 1];
     for (int h = 0; h < COLUMNS_HITS_MAX; h++) value[HITS + h] = NAN;
-    for (int h = 0; h < COLUMNS_HITS_MAX && in->hit[h]; h++) value[HITS + h] = mean_hit(in->hit[h], weight, in->n);
+    for (int h = 0; h < COLUMNS_HITS_MAX && in->hit[h]; h++) value[HITS + h] = weighted_hits(in->hit[h], in->n, weight);
 }
 
 static summary_value value_at(const double *point, const bootstrap_interval *spread, size_t at)

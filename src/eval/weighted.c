@@ -246,7 +246,7 @@ static shn_f1 decided(const weighted *p, int which, const double *weight)
                      .jaccard_micro = any > 0 ? both / any : NAN };
 }
 
-static double hits(const uint8_t *hit, size_t n, const double *weight)
+double weighted_hits(const uint8_t *hit, size_t n, const double *weight)
 {
     double found = 0, total = 0;
     for (size_t i = 0; i < n; i++) {
@@ -297,10 +297,10 @@ void weighted_metrics(const weighted *p, const double *weight, double *metric, d
     metric[METRIC_f1_micro_per_label] = label.micro;
     metric[METRIC_f1_macro_per_label] = label.macro;
     metric[METRIC_f1_micro_prevalence] = decided(p, AT_PREVALENCE, weight).micro;
-    metric[METRIC_top1] = hits(p->hit[0], n, weight);
-    metric[METRIC_top5] = hits(p->hit[1], n, weight);
-    metric[METRIC_top1_specific] = hits(p->hit[2], n, weight);
-    metric[METRIC_top5_specific] = hits(p->hit[3], n, weight);
+    metric[METRIC_top1] = weighted_hits(p->hit[0], n, weight);
+    metric[METRIC_top5] = weighted_hits(p->hit[1], n, weight);
+    metric[METRIC_top1_specific] = weighted_hits(p->hit[2], n, weight);
+    metric[METRIC_top5_specific] = weighted_hits(p->hit[3], n, weight);
     metric[METRIC_recall_at_5] = recall(p, weight);
     metric[METRIC_ece_raw] = calibration_error(&p->raw, n, weight);
     metric[METRIC_ece] = calibration_error(&p->calibrated, n, weight);
