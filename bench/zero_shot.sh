@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Is the text used? Findings are left out of training (labels unknown, texts out of the centring) and scored on val by their text alone (read-out
 # class); beside it the same with the text vectors handed round between the findings, which must fall to chance. The twenty PTB-XL findings with
-# five positives in val or more (normal ECG and sinus rhythm aside) are left out five at a time. Prints the tables of docs/checks.md.
+# five positives in val or more (normal ECG and sinus rhythm aside) are left out five at a time. Prints the tables of docs/results.md.
 # usage: bench/zero_shot.sh [-s "1 2 3"] [-f name+criterion] [-l class-columns] [-t e5-small|VECTORS] [-o FOLDER] [DATA_FOLDER]
 # needs jq; a run takes about a minute on two cores, there are 8 for each seed. Finished runs are kept and not repeated.
 set -euo pipefail
