@@ -4,6 +4,7 @@
 # usage: bench/memory.sh [RECORDS]      default 1000
 set -euo pipefail
 cd "$(dirname "$0")/.."
+. bench/peak.inc
 n=${1:-1000}
 shinden=build/release/shinden
 out=$(mktemp -d)
@@ -12,16 +13,8 @@ steps=260
 for factor in 1 20; do
   $shinden simulate -n $((n * factor)) --fs 100 --seed 1 -o "$out/sim$factor" >&2
   $shinden import --map "$out/sim$factor/mapping.yaml" "$out/sim$factor" -o "$out/$factor.h5" >&2
-  $shinden train "$out/$factor.h5" --loss siglip-jaccard --epochs 1000 --stop-after "step:$steps" -o "$out/run$factor" >/dev/null 2>&1 &
-  pid=$!
-  peak=0
   started=$(date +%s%N)
-  while kill -0 $pid 2>/dev/null; do
-    rss=$(awk '/RssAnon/ { print $2 }' /proc/$pid/status 2>/dev/null || echo 0)
-    [ "${rss:-0}" -gt "$peak" ] && peak=$rss
-    sleep 0.02
-  done
-  wait $pid || true
+  peak=$(peak_of $shinden train "$out/$factor.h5" --loss siglip-jaccard --epochs 1000 --stop-after "step:$steps" -o "$out/run$factor")
   rate=$(tail -n 200 "$out/run$factor/log.jsonl" | sed -n 's/.*"records_per_second": *\([0-9.]*\).*/\1/p' | sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }')
   echo "$factor $peak $rate $(( ($(date +%s%N) - started) / 1000000 ))" >> "$out/rows"
   printf 'cohort of %d records: peak anonymous memory %.1f MB, %s records/s (median of the epochs)\n' $((n * factor)) "$(awk "BEGIN { print $peak / 1024 }")" "$rate"

@@ -4,6 +4,7 @@
 # usage: bench/memory_encoder.sh [STEPS]      default 3 (of batch 32; the large batch takes one)
 set -euo pipefail
 cd "$(dirname "$0")/.."
+. bench/peak.inc
 steps=${1:-3}
 shinden=build/release/shinden
 out=$(mktemp -d)
@@ -14,14 +15,8 @@ failed=0
 # peak NAME BAR_MB STEPS FLAG...
 peak() {
   local name=$1 bar=$2 last=$3; shift 3
-  $shinden train "$out/cohort.h5" --loss siglip-jaccard --width 64 --crop-seconds 9.984 --epochs 1000 --stop-after "step:$last" "$@" -o "$out/$name" >/dev/null 2>&1 &
-  local pid=$! peak=0 rss
-  while kill -0 $pid 2>/dev/null; do
-    rss=$(awk '/RssAnon/ { print $2 }' /proc/$pid/status 2>/dev/null || echo 0)
-    [ "${rss:-0}" -gt "$peak" ] && peak=$rss
-    sleep 0.02
-  done
-  wait $pid || true
+  local peak
+  peak=$(peak_of $shinden train "$out/cohort.h5" --loss siglip-jaccard --width 64 --crop-seconds 9.984 --epochs 1000 --stop-after "step:$last" "$@" -o "$out/$name")
   grep -q "\"step\": *$last" "$out/$name/log.jsonl" || { echo "$name did not reach step $last"; exit 1; }
   local mb=$(( (peak + 1023) / 1024 )) verdict=met
   [ $mb -lt "$bar" ] || { verdict=missed; failed=1; }

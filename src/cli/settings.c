@@ -48,3 +48,16 @@ void cli_settings_help(const shn_train_key *(*key_at)(size_t), const shn_train_c
         printf("  --%-19s %s [%s]\n", flag, key->help, value);
     }
 }
+
+int cli_run_flags_take(cli_run_flags *f, const char *verb, const shn_train_key *(*key_at)(size_t), int argc, char **argv, int *i)
+{
+    const char  *flag = argv[*i];
+    const char **named = strcmp(flag, "-o") == 0 ? &f->out : strcmp(flag, "--config") == 0 ? &f->config : NULL;
+    int         *set = strcmp(flag, "--resume") == 0 ? &f->resume : strcmp(flag, "--json") == 0 ? &f->json : NULL;
+    if (set) *set = 1;
+    else if (named && *i + 1 >= argc) return cli_usage(verb, "%s needs a value", flag);
+    else if (named) *named = argv[++*i];
+    else if (strncmp(flag, "--", 2) == 0) return cli_settings_take(&f->settings, verb, key_at, argc, argv, i);
+    else return flag[0] == '-' && flag[1] ? cli_usage(verb, "no flag '%s'", flag) : CLI_OPERAND;
+    return CLI_DONE;
+}

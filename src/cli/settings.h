@@ -21,4 +21,16 @@ SHN_NODISCARD shn_status cli_settings_apply(const cli_settings *s, shn_train_con
 /** A line of help for each key, with config's value as the default. */
 void cli_settings_help(const shn_train_key *(*key_at)(size_t), const shn_train_config *config);
 
+
+/** What train and pretrain are told beside their cohorts. */
+typedef struct cli_run_flags {
+    const char  *out, *config;
+    int          resume, json;
+    cli_settings settings;
+} cli_run_flags;
+
+enum { CLI_OPERAND = -1 };
+/** Takes argv[*i], and its value: CLI_DONE; CLI_OPERAND where it is no flag; else the exit code of a usage error. */
+int cli_run_flags_take(cli_run_flags *f, const char *verb, const shn_train_key *(*key_at)(size_t), int argc, char **argv, int *i);
+
 #endif

@@ -12,10 +12,9 @@
 #define VERB "pretrain"
 
 typedef struct arguments {
-    const char   *cohorts[SHN_PRETRAIN_COHORTS_MAX], *out, *config;
+    const char   *cohorts[SHN_PRETRAIN_COHORTS_MAX];
     size_t        n;
-    int           resume, json;
-    cli_settings  settings;
+    cli_run_flags flags;
 } arguments;
 
 static void print_help(void)
@@ -39,27 +38,13 @@ static void print_help(void)
 static int parse(int argc, char **argv, arguments *a)
 {
     for (int i = 1; i < argc; i++) {
-        const char **named = strcmp(argv[i], "-o") == 0 ? &a->out : strcmp(argv[i], "--config") == 0 ? &a->config : NULL;
-        if (named) {
-            if (i + 1 >= argc) return cli_usage(VERB, "%s needs a value", argv[i]);
-            *named = argv[++i];
-        } else if (strcmp(argv[i], "--resume") == 0) {
-            a->resume = 1;
-        } else if (strcmp(argv[i], "--json") == 0) {
-            a->json = 1;
-        } else if (strncmp(argv[i], "--", 2) == 0) {
-            const int rc = cli_settings_take(&a->settings, VERB, shn_pretrain_key_at, argc, argv, &i);
-            if (rc != CLI_DONE) return rc;
-        } else if (argv[i][0] == '-' && argv[i][1]) {
-            return cli_usage(VERB, "no flag '%s'", argv[i]);
-        } else if (a->n == SHN_PRETRAIN_COHORTS_MAX) {
-            return cli_usage(VERB, "at most %d cohorts", SHN_PRETRAIN_COHORTS_MAX);
-        } else {
-            a->cohorts[a->n++] = argv[i];
-        }
+        const int rc = cli_run_flags_take(&a->flags, VERB, shn_pretrain_key_at, argc, argv, &i);
+        if (rc > CLI_DONE) return rc;
+        if (rc == CLI_OPERAND && a->n == SHN_PRETRAIN_COHORTS_MAX) return cli_usage(VERB, "at most %d cohorts", SHN_PRETRAIN_COHORTS_MAX);
+        if (rc == CLI_OPERAND) a->cohorts[a->n++] = argv[i];
     }
     if (a->n == 0) return cli_usage(VERB, "which cohorts?");
-    return a->out ? CLI_DONE : cli_usage(VERB, "-o RUN says where the run goes");
+    return a->flags.out ? CLI_DONE : cli_usage(VERB, "-o RUN says where the run goes");
 }
 
 /** Defaults, then the file, then the flags. *usage 1: a flag is wrong. */
@@ -69,25 +54,25 @@ static shn_status settle(const arguments *a, const shn_cohort *first, shn_train_
     size_t     n = 0;
     shn_status st = SHN_OK;
     shn_pretrain_defaults(shn_cohort_n_samples(first), shn_cohort_fs_hz(first), config);
-    if (a->config) {
-        st = shn_file_read(a->config, SHN_TRAIN_YAML_MAX, &yaml, &n, err);
+    if (a->flags.config) {
+        st = shn_file_read(a->flags.config, SHN_TRAIN_YAML_MAX, &yaml, &n, err);
         if (st == SHN_OK) st = shn_train_config_parse(config, (const char *)yaml, n, err);
-        if (st != SHN_OK) shn_error_prefix(err, "%s", a->config);
+        if (st != SHN_OK) shn_error_prefix(err, "%s", a->flags.config);
         free(yaml);
     }
     if (st == SHN_OK) {
-        st = cli_settings_apply(&a->settings, config, err);
+        st = cli_settings_apply(&a->flags.settings, config, err);
         *usage = st != SHN_OK;
     }
-    config->resume = a->resume;
+    config->resume = a->flags.resume;
     return st;
 }
 
 static int print_result(const arguments *a, const shn_train_config *config, const char *path)
 {
     cli_progress_end();
-    if (!a->json) {
-        printf("encoder: %s\nshinden train COHORT.h5 --loss NAME --init %s starts from it\n", path, a->out);
+    if (!a->flags.json) {
+        printf("encoder: %s\nshinden train COHORT.h5 --loss NAME --init %s starts from it\n", path, a->flags.out);
         return CLI_DONE;
     }
     json_t *doc = json_pack("{s:i, s:b, s:s, s:I}", "schema_version", 1, "research_use_only", 1, "encoder", path, "seed", (json_int_t)config->seed);
@@ -108,8 +93,8 @@ static int run(const arguments *a, const shn_cohort *const *cohorts)
     const shn_watcher watcher = cli_watcher();
     shn_status st = settle(a, cohorts[0], &config, &usage, &err);
     if (usage) return cli_usage(VERB, "%s", err.text);
-    if (st == SHN_OK) st = shn_path_join(path, a->out, SHN_PRETRAIN_RESULT, &err);
-    if (st == SHN_OK) st = shn_pretrain(cohorts, a->n, &config, a->out, &watcher, &err);
+    if (st == SHN_OK) st = shn_path_join(path, a->flags.out, SHN_PRETRAIN_RESULT, &err);
+    if (st == SHN_OK) st = shn_pretrain(cohorts, a->n, &config, a->flags.out, &watcher, &err);
     return st == SHN_OK ? print_result(a, &config, path) : cli_fail(VERB, &err);
 }
 

@@ -16,9 +16,8 @@ enum { FIT_BATCH = 64 };
 #define VAL  "val"
 
 typedef struct arguments {
-    const char  *cohort, *out, *config, *loss;
-    int          resume, json;
-    cli_settings settings;
+    const char   *cohort, *loss;
+    cli_run_flags flags;
 } arguments;
 
 static void print_help(void)
@@ -42,28 +41,14 @@ static void print_help(void)
 static int parse(int argc, char **argv, arguments *a)
 {
     for (int i = 1; i < argc; i++) {
-        const char **named = strcmp(argv[i], "-o") == 0 ? &a->out : strcmp(argv[i], "--config") == 0 ? &a->config : NULL;
-        if (named) {
-            if (i + 1 >= argc) return cli_usage(VERB, "%s needs a value", argv[i]);
-            *named = argv[++i];
-        } else if (strcmp(argv[i], "--resume") == 0) {
-            a->resume = 1;
-        } else if (strcmp(argv[i], "--json") == 0) {
-            a->json = 1;
-        } else if (strncmp(argv[i], "--", 2) == 0) {
-            const int rc = cli_settings_take(&a->settings, VERB, shn_train_key_at, argc, argv, &i);
-            if (rc != CLI_DONE) return rc;
-        } else if (argv[i][0] == '-' && argv[i][1]) {
-            return cli_usage(VERB, "no flag '%s'", argv[i]);
-        } else if (a->cohort) {
-            return cli_usage(VERB, "one cohort at a time, not also '%s'", argv[i]);
-        } else {
-            a->cohort = argv[i];
-        }
+        const int rc = cli_run_flags_take(&a->flags, VERB, shn_train_key_at, argc, argv, &i);
+        if (rc > CLI_DONE) return rc;
+        if (rc == CLI_OPERAND && a->cohort) return cli_usage(VERB, "one cohort at a time, not also '%s'", argv[i]);
+        if (rc == CLI_OPERAND) a->cohort = argv[i];
     }
     if (!a->cohort) return cli_usage(VERB, "which cohort?");
-    if (!a->out) return cli_usage(VERB, "-o RUN says where the run goes");
-    a->loss = cli_settings_value(&a->settings, "loss");
+    if (!a->flags.out) return cli_usage(VERB, "-o RUN says where the run goes");
+    a->loss = cli_settings_value(&a->flags.settings, "loss");
     return CLI_DONE;
 }
 
@@ -74,7 +59,7 @@ static shn_status settle(const arguments *a, const shn_cohort *c, shn_train_conf
     size_t   n = 0;
     shn_status st = SHN_OK;
     shn_loss loss = a->loss ? shn_loss_from_name(a->loss) : SHN_LOSS_COUNT;
-    if (a->config && (st = shn_file_read(a->config, SHN_TRAIN_YAML_MAX, &yaml, &n, err)) != SHN_OK) return st;
+    if (a->flags.config && (st = shn_file_read(a->flags.config, SHN_TRAIN_YAML_MAX, &yaml, &n, err)) != SHN_OK) return st;
     if (yaml && !a->loss) {
         shn_train_config probe;
         shn_train_defaults(SHN_LOSS_COUNT, 0, 0, &probe);
@@ -86,13 +71,13 @@ static shn_status settle(const arguments *a, const shn_cohort *c, shn_train_conf
         shn_train_defaults(loss, shn_cohort_n_samples(c), shn_cohort_fs_hz(c), config);
         if (yaml) st = shn_train_config_parse(config, (const char *)yaml, n, err);
     }
-    if (st != SHN_OK && yaml) shn_error_prefix(err, "%s", a->config);
+    if (st != SHN_OK && yaml) shn_error_prefix(err, "%s", a->flags.config);
     free(yaml);
     if (st == SHN_OK && !*usage) {
-        st = cli_settings_apply(&a->settings, config, err);
+        st = cli_settings_apply(&a->flags.settings, config, err);
         *usage = st != SHN_OK;
     }
-    config->resume = a->resume;
+    config->resume = a->flags.resume;
     return st;
 }
 
@@ -188,19 +173,19 @@ static int run(const arguments *a, const shn_cohort *c)
     if (usage)
         return a->loss ? cli_usage(VERB, "no loss '%s'", a->loss) : cli_usage(VERB, "--loss NAME says what is learned");
     if (st == SHN_OK) st = shn_train_config_check(&config, &err);
-    if (st == SHN_OK) st = shn_path_join(path, a->out, "model.safetensors", &err);
+    if (st == SHN_OK) st = shn_path_join(path, a->flags.out, "model.safetensors", &err);
     if (st == SHN_OK) st = shn_train_vectors(&config, &vectors, &err);
     if (st == SHN_OK) st = shn_group_join(&group, &err);
     rank = (int)shn_group_rank(group);
     config.group = group;
     cli_progress_of_rank(rank, shn_group_size(group));
     if (st == SHN_OK && rank == 0) say_texts(&config, vectors);
-    if (st == SHN_OK) st = shn_train(c, vectors, &config, a->out, &watcher, &model, &err);
+    if (st == SHN_OK) st = shn_train(c, vectors, &config, a->flags.out, &watcher, &model, &err);
     int rc = st == SHN_OK ? CLI_DONE : fail_in_group(&err, group);
     shn_group_leave(group, rc != CLI_DONE);             /* fitting and scoring are rank 0's; the others need not wait for it */
     if (rc == CLI_DONE && rank == 0) {
         st = finish(c, &config, model, path, &eval, &err);
-        rc = st == SHN_OK ? print_result(path, &config, eval, a->json) : cli_fail(VERB, &err);
+        rc = st == SHN_OK ? print_result(path, &config, eval, a->flags.json) : cli_fail(VERB, &err);
     }
     free(eval);
     shn_model_free(model);
