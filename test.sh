@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds and runs every test. Ends with the line "N passed, N failed, N skipped".
-# usage: ./test.sh [PRESET [CTEST ARGUMENTS...]]     PRESET: release (default), debug, asan, baseline, arm64 (emulated: an hour)
+# usage: ./test.sh [PRESET [CTEST ARGUMENTS...]]     PRESET: release (default), debug, asan, baseline, mpi, arm64 (emulated: an hour)
 # Tests that want real recordings look in $SHINDEN_DATA, else ../shared/data, and skip with a reason where there are none.
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -8,10 +8,12 @@ preset=${1:-release}
 [ $# -gt 0 ] && shift
 
 setup=()
-if [ "$preset" = arm64 ]; then
-  setup=(--arm64)
-  export QEMU_LD_PREFIX=$PWD/build/arm64-root
-fi
+case $preset in
+  mpi) setup=(--mpi) ;;
+  arm64)
+    setup=(--arm64)
+    export QEMU_LD_PREFIX=$PWD/build/arm64-root ;;
+esac
 ./setup.sh "${setup[@]}"
 cmake --preset "$preset" >/dev/null
 cmake --build --preset "$preset"

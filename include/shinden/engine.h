@@ -1,6 +1,6 @@
 /**
  * An engine executes the encoder's table: embedding with running statistics, the training pass with batch statistics, its
- * gradients, and the optimizer step. `ref` is plain C and is the oracle; `cpu` is oneDNN. Nothing above this header
+ * gradients, and the optimizer step. `ref` is plain C and is the oracle; `cpu` is Winograd and oneDNN. Nothing above this header
  * knows which one runs. An engine knows no files, no losses and no ECG.
  */
 #ifndef SHINDEN_ENGINE_H
@@ -46,7 +46,7 @@ const char *shn_engine_describe(const shn_engine *eng);         /**< "cpu f32 av
 unsigned    shn_engine_n_threads(const shn_engine *eng);
 size_t      shn_engine_batch_max(const shn_engine *eng);
 #define SHN_EXPLAIN_MAX 160
-/** Which kernels run a unit of the encoder's table: "F(6,3)", or oneDNN's names, "forward; data gradient; weight gradient" when training. */
+/** Which kernels run a unit of the encoder's table: "F(6,3), blocks of 13 x 32", or oneDNN's names, "forward; data gradient; weight gradient" when training. */
 void shn_engine_explain(const shn_engine *eng, size_t unit, char text[SHN_EXPLAIN_MAX]);
 /** 1 if this length runs at full speed on the engine, 0 if it is a known slow one (compute: the length cliff); *better
     (may be NULL) is then the nearest good length not above it. */

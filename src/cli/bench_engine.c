@@ -5,7 +5,6 @@
 
 #include "base/fail.h"
 #include "base/alloc.h"
-#include "base/random.h"
 #include "cli/bench_rows.h"
 #include "compute/isa.h"
 
@@ -60,12 +59,6 @@ static double bytes_per_record(const bench_net *n, const shape *s, size_t elemen
     return values * (double)element + per_step / (double)s->B;
 }
 
-static void random_fill(float *p, size_t n, uint64_t seed)
-{
-    shn_rng r = shn_rng_stream(seed, 0, 0, 0);
-    for (size_t i = 0; i < n; i++) p[i] = (float)shn_rng_normal(&r);
-}
-
 static shn_status prepare(bench_net *n, const bench_run *run, const shape *s, unsigned threads, shn_precision precision, shn_error *err)
 {
     shn_encoder_config c;
@@ -81,8 +74,8 @@ static shn_status prepare(bench_net *n, const bench_run *run, const shape *s, un
     n->d_z = shn_alloc(n_z, sizeof(float));
     if (!n->params || !n->state || !n->x || !n->z || !n->d_z) return shn_fail_nomem(err, "bench");
     shn_encoder_init(&n->enc, 1, n->params, n->state);
-    random_fill(n->x, n_x, 2);
-    random_fill(n->d_z, n_z, 3);
+    bench_fill(n->x, n_x, 2);
+    bench_fill(n->d_z, n_z, 3);
     shn_engine_defaults(&o);
     o.n_threads = threads;
     o.isa = run->isa;
@@ -137,7 +130,7 @@ static shn_status one(bench_run *run, const shape *s, unsigned threads, shn_prec
         const double flops = shn_encoder_flops(&n->enc, s->T), records = (double)s->B / median;
         /* a training step is three forward passes less the stem's data gradient */
         const double work = s->train ? (s->parts > 1 ? 4 : 3) * flops - 2.0 * 12 * 64 * 7 * (double)(s->T / 2) : flops;
-        snprintf(row.name, sizeof row.name, "%s%s", s->name, precision == SHN_PRECISION_BF16 ? "_bf16" : "");
+        snprintf(row.name, sizeof row.name, "%s%s", s->name, precision == SHN_PRECISION_BF16 ? "_bf16" : precision == SHN_PRECISION_F32 ? "_f32" : "");
         snprintf(row.unit, sizeof row.unit, latency ? "ms" : "records/s");
         snprintf(row.isa, sizeof row.isa, "%s", shn_isa_name(isa));
         snprintf(row.precision, sizeof row.precision, bf16 ? "bf16" : "f32");
@@ -160,9 +153,9 @@ shn_status bench_engine(bench_run *run, shn_error *err)
         if (!bench_wants(run, s->name) || (run->quick && !s->quick)) continue;
         if (s->one_thread > 0 || run->threads_all == 1) st = one(run, s, 1, SHN_PRECISION_AUTO, err);
         if (st == SHN_OK && s->one_thread != 1 && run->threads_all > 1) st = one(run, s, run->threads_all, SHN_PRECISION_AUTO, err);
-        /* where AUTO takes f32 but bf16 products exist, both are shown */
-        if (st == SHN_OK && !run->quick && isa == SHN_ISA_AVX512 && !isnan(run->peak_bf16[0]) && s->bf16)
-            st = one(run, s, run->threads_all, SHN_PRECISION_BF16, err);
+        /* where both precisions have products, the one that AUTO does not take is shown, too */
+        if (st == SHN_OK && !run->quick && isa >= SHN_ISA_AVX512 && !isnan(run->peak_bf16[0]) && s->bf16)
+            st = one(run, s, run->threads_all, isa == SHN_ISA_AMX ? SHN_PRECISION_F32 : SHN_PRECISION_BF16, err);
     }
     return st;
 }

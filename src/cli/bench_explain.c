@@ -37,6 +37,7 @@ static shn_status one_length(const bench_run *run, const shn_encoder *enc, size_
     o.n_threads = 1;
     o.isa = run->isa;
     o.winograd = run->winograd;
+    o.precision = SHN_PRECISION_F32;        /* bf16, which AUTO takes on AMX, has no choice to explain */
     const shn_status st = shn_engine_new(enc, T, 8, 1, &o, &e, err);
     if (st != SHN_OK) return st;
     if (!rows) printf("12 x %zu, training: %s\n", T, shn_engine_describe(e));

@@ -9,7 +9,6 @@
 
 #include "base/alloc.h"
 #include "base/fail.h"
-#include "base/random.h"
 #include "cli/bench_rows.h"
 #include "compute/conv.h"
 #include "engine/cpu/layer_cases.h"
@@ -29,12 +28,6 @@ typedef struct bench_layer {
     shn_compute   *compute;
 } bench_layer;
 
-static void fill(float *p, size_t n, uint64_t seed)
-{
-    shn_rng r = shn_rng_stream(seed, 0, 0, 0);
-    for (size_t i = 0; i < n; i++) p[i] = (float)shn_rng_normal(&r);
-}
-
 static void release(bench_layer *l) { free(l->x), free(l->y), free(l->weights), free(l->packed), free(l->scratch), free(l->sums); }
 
 static shn_status prepare(bench_layer *l, const shn_layer_case *c, size_t scratch_floats, shn_error *err)
@@ -50,7 +43,7 @@ static shn_status prepare(bench_layer *l, const shn_layer_case *c, size_t scratc
     l->scratch = shn_alloc_aligned(scratch_floats, sizeof(float));
     l->sums = shn_alloc_aligned(2 * c->out, sizeof(double));
     if (!l->x || !l->y || !l->weights || !l->packed || !l->scratch || !l->sums) return shn_fail_nomem(err, "bench");
-    fill(l->x, n_x, 1), fill(l->y, n_y, 2), fill(l->weights, n_w, 3), fill(l->packed, 3 * n_w, 4);
+    bench_fill(l->x, n_x, 1), bench_fill(l->y, n_y, 2), bench_fill(l->weights, n_w, 3), bench_fill(l->packed, 3 * n_w, 4);
     return SHN_OK;
 }
 
@@ -63,14 +56,20 @@ static shn_status run_winograd(const bench_layer *l, const shn_wino *w, int pass
     return SHN_OK;
 }
 
+/** Names the row of a pass; 0: it was not asked for. */
+static int name_row(const bench_run *run, const shn_layer_case *c, int pass, const char *kernel, char name[sizeof(bench_row){ 0 }.name])
+{
+    snprintf(name, sizeof(bench_row){ 0 }.name, "conv_%zux%zu_k%zu_s%zu_%s_%s", (size_t)c->in, (size_t)c->out, (size_t)c->kernel, (size_t)c->stride, pass_names[pass], kernel);
+    return bench_wants(run, name);
+}
+
 /** One row; w NULL: oneDNN's direct form. */
-static shn_status time_pass(bench_run *run, bench_layer *l, const shn_wino *w, const char *kernel, int pass, shn_error *err)
+static shn_status time_pass(bench_run *run, bench_layer *l, const shn_wino *w, const char *name, int pass, shn_error *err)
 {
     double     times[ROUNDS];
     bench_row  row = { .threads = 1, .ratio = NAN, .bandwidth_fraction = NAN, .unit = "GFLOP/s", .precision = "f32" };
     shn_isa    isa;
-    snprintf(row.name, sizeof row.name, "conv_%zux%zu_k%zu_s%zu_%s_%s", l->s.in, l->s.out, l->kernel, l->stride, pass_names[pass], kernel);
-    if (!bench_wants(run, row.name)) return SHN_OK;
+    snprintf(row.name, sizeof row.name, "%s", name);
     shn_status st = shn_isa_choose(run->isa, &isa, err);
     for (int r = -2; r < ROUNDS && st == SHN_OK; r++) {
         const double start = bench_thread_now();
@@ -91,7 +90,9 @@ static shn_status direct_rows(bench_run *run, shn_compute *compute, const shn_la
     shn_status st = SHN_OK;
     for (int pass = 0; pass < PASSES && st == SHN_OK; pass++) {
         bench_layer l = { 0 };
+        char        name[sizeof(bench_row){ 0 }.name];
         if (pass == DATA && c->in == 12) continue;              /* nobody asks for the input's gradient */
+        if (!name_row(run, c, pass, "direct", name)) continue;
         st = prepare(&l, c, 1, err);
         const shn_conv_spec s = { passes[pass], SHN_F32, l.s.n, c->in, l.s.T_in, c->out, l.s.T, c->kernel, c->stride, c->pad, 0, 0 };
         if (st == SHN_OK) st = shn_conv_new(compute, &s, &l.direct, err);
@@ -100,9 +101,9 @@ static shn_status direct_rows(bench_run *run, shn_compute *compute, const shn_la
             l.scratch = shn_alloc_aligned(shn_conv_scratch_bytes(l.direct), 1);
             l.packed = shn_alloc_aligned(shn_layout_bytes(shn_conv_layout(l.direct)), 1);
             if (!l.scratch || !l.packed) st = shn_fail_nomem(err, "bench");
-            else fill(l.packed, shn_layout_bytes(shn_conv_layout(l.direct)) / sizeof(float), 4);
+            else bench_fill(l.packed, shn_layout_bytes(shn_conv_layout(l.direct)) / sizeof(float), 4);
         }
-        if (st == SHN_OK) st = time_pass(run, &l, NULL, "direct", pass, err);
+        if (st == SHN_OK) st = time_pass(run, &l, NULL, name, pass, err);
         shn_conv_free(l.direct);
         release(&l);
     }
@@ -114,8 +115,10 @@ static shn_status winograd_rows(bench_run *run, const shn_wino *w, const shn_lay
     shn_status st = SHN_OK;
     for (int pass = 0; pass < PASSES && st == SHN_OK; pass++) {
         bench_layer l = { 0 };
+        char        name[sizeof(bench_row){ 0 }.name];
+        if (!name_row(run, c, pass, w->name, name)) continue;
         st = prepare(&l, c, shn_wino_scratch(w, c->in, c->out), err);
-        if (st == SHN_OK) st = time_pass(run, &l, w, w->name, pass, err);
+        if (st == SHN_OK) st = time_pass(run, &l, w, name, pass, err);
         release(&l);
     }
     return st;
@@ -126,7 +129,7 @@ shn_status bench_kernels(bench_run *run, shn_error *err)
     shn_isa      isa;
     shn_compute *compute = NULL;
     shn_status   st = shn_isa_choose(run->isa, &isa, err);
-    if (st != SHN_OK || run->quick || (run->only && !strstr("conv_", run->only) && strncmp(run->only, "conv_", 5) != 0)) return st;
+    if (st != SHN_OK || run->quick) return st;
     st = shn_compute_new(isa, 1, &compute, err);
     const shn_compute_mode before = shn_compute_enter();
     for (size_t k = 0; k < SHN_LAYER_CASES && st == SHN_OK; k++) {

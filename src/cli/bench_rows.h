@@ -50,6 +50,8 @@ SHN_NODISCARD shn_status bench_add(bench_run *run, const bench_row *row, shn_err
 int    bench_wants(const bench_run *run, const char *name);
 /** Tells the watcher; SHN_CANCELLED if it says stop. */
 SHN_NODISCARD shn_status bench_tell(const bench_run *run, const char *what, shn_error *err);
+/** Random operands, never zeros. */
+void   bench_fill(float *p, size_t n, uint64_t seed);
 double bench_now(void);             /* seconds, monotonic */
 double bench_thread_now(void);      /* seconds of processor time of this thread: what rows of one thread without a deadline are measured in */
 /** Median and spread of n times, which are sorted. */

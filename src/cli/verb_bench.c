@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/fail.h"
+#include "base/random.h"
 #include "base/threads.h"
 #include "cli/bench_rows.h"
 #include "cli/cli.h"
@@ -23,9 +24,15 @@ static const char help[] =
     "  --threads N     all of the cores by default\n"
     "  --isa NAME      at most these instructions\n"
     "  --winograd N    at most N outputs in a Winograd tile: 6 (default), 4, 2 (as exact as direct convolution), 0 (direct)\n"
-    "  --explain       which kernels run each convolution, and nothing is timed\n"
+    "  --explain       which kernels run each convolution in f32, and nothing is timed\n"
     "  --peer COMMAND  run after each of our rows as `COMMAND --threads N --rows NAME`; its best line of JSON gives the ratio\n\n"
     "example: shinden bench --json --peer 'python3 bench/peers/torch_resnet1d.py' > bench.json\n";
+
+void bench_fill(float *p, size_t n, uint64_t seed)
+{
+    shn_rng r = shn_rng_stream(seed, 0, 0, 0);
+    for (size_t i = 0; i < n; i++) p[i] = (float)shn_rng_normal(&r);
+}
 
 double bench_now(void)
 {
@@ -154,6 +161,7 @@ static void print_table(const bench_run *run)
 static int parse(int argc, char **argv, bench_run *run, int *json, int *explain)
 {
     uint64_t threads = shn_cores(), winograd = 6;
+    int      threads_given = 0;
     for (int i = 1; i < argc; i++) {
         const char *flag = argv[i], *value = i + 1 < argc ? argv[i + 1] : NULL;
         if (strcmp(flag, "--json") == 0) *json = 1;
@@ -168,9 +176,10 @@ static int parse(int argc, char **argv, bench_run *run, int *json, int *explain)
             else if (strcmp(flag, "--winograd") == 0) {
                 if (!cli_count("bench", flag, value, 0, 6, &winograd)) return CLI_USAGE;
             } else if (strcmp(flag, "--threads") != 0) return cli_usage("bench", "unknown flag %s", flag);
-            else if (!cli_count("bench", flag, value, 1, SHN_THREADS_MAX, &threads)) return CLI_USAGE;
+            else if (threads_given = 1, !cli_count("bench", flag, value, 1, SHN_THREADS_MAX, &threads)) return CLI_USAGE;
         }
     }
+    if (*explain && (run->quick || run->only || run->peer || threads_given)) return cli_usage("bench", "--explain times nothing: no --quick, --only, --threads or --peer");
     run->threads_all = (unsigned)threads;
     run->winograd = (unsigned)winograd;
     return CLI_DONE;

@@ -14,9 +14,16 @@ done
 for row in text_tokens_bpe text_encode_512x4; do grep -q "\"name\": \"$row\"" "$folder/t.json" || { echo "no row $row"; exit 1; }; done
 
 "$program" bench --explain > "$folder/e.txt"
-grep -q "^layer4.1.conv2.weight .* length 156 " "$folder/e.txt" && grep -q "^conv1.weight .*oneDNN" "$folder/e.txt"
-"$program" bench --explain --winograd 0 | grep -q "F(" && { echo "Winograd where none was allowed"; exit 1; }
-"$program" bench --explain --json | grep -q '"kernels"'
+for line in "^layer4.1.conv2.weight .* length 156 .*F(" "^conv1.weight .*oneDNN"; do grep -q "$line" "$folder/e.txt" || { echo "--explain: no $line"; exit 1; }; done
+grep -q "F(6,3)" "$folder/e.txt" || { echo "--explain: the default has no F(6,3)"; exit 1; }
+"$program" bench --explain --winograd 0 > "$folder/direct.txt"
+if grep -q "F(" "$folder/direct.txt"; then echo "Winograd where none was allowed"; exit 1; fi
+"$program" bench --explain --json > "$folder/e.json"
+grep -q '"kernels"' "$folder/e.json" || { echo "--explain --json: no kernels"; exit 1; }
+status=0; "$program" bench --explain --threads 1 2> /dev/null || status=$?
+[ $status = 2 ] || { echo "--explain --threads gave $status"; exit 1; }
+"$program" bench --threads 1 --only 64x64_k3_s1_weights_direct --json > "$folder/k.json"
+[ "$(grep -c '"name": "conv_64x64_k3_s1_weights_direct"' "$folder/k.json")" = 1 ] || { echo "--only with a piece of a kernel's row found none"; exit 1; }
 status=0; "$program" bench --explain --winograd 3 2> "$folder/err" || status=$?
 [ $status = 1 ] && grep -q "6, 4, 2 or 0" "$folder/err" || { echo "tiles of 3 gave $status"; exit 1; }
 
@@ -39,5 +46,6 @@ grep -q "run it alone" "$folder/err"
 status=0; "$program" bench --quiet 2> /dev/null || status=$?
 [ $status = 2 ] || { echo "unknown flag gave $status"; exit 1; }
 status=0; "$program" bench --quick --isa neon 2> "$folder/err" || status=$?
-[ $status = 1 ] && grep -q neon "$folder/err"
+[ $status = 1 ] || { echo "--isa neon gave $status"; exit 1; }
+grep -q neon "$folder/err" || { echo "--isa neon: not named"; exit 1; }
 echo "bench: rows, peer and refusals as documented"

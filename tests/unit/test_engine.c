@@ -131,6 +131,17 @@ static void compare(const net *n, const pass *cpu, const pass *ref, size_t B)
     if (2 * below < n->enc.n_tensors) fail_msg("only %zu of %zu gradients within 2e-5", below, n->enc.n_tensors);
 }
 
+/** The norm is that of the gradient and of nothing beside it, whatever the layout's last vector holds. */
+static void check_square(const net *n, const shn_engine *e)
+{
+    float *gradient = floats(n->enc.n_params);
+    double square = 0;
+    shn_engine_get_gradient(e, gradient);
+    for (size_t i = 0; i < n->enc.n_params; i++) square += (double)gradient[i] * gradient[i];
+    assert_near(shn_engine_gradient_square(e) / square, 1, 1e-9);
+    free(gradient);
+}
+
 static void check_cpu(const shn_encoder_config *config, size_t n_samples, size_t batch_max, const size_t *batches, size_t n_batches,
                       unsigned threads)
 {
@@ -144,6 +155,7 @@ static void check_cpu(const shn_encoder_config *config, size_t n_samples, size_t
         shn_engine_set(ref, n->params, n->state);
         pass a = run(n, cpu, x, batches[i], d_z), b = run(n, ref, x, batches[i], d_z);
         compare(n, &a, &b, batches[i]);
+        check_square(n, cpu);
         pass_free(&a);
         pass_free(&b);
     }

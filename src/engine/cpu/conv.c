@@ -38,6 +38,7 @@ void cpu_conv_weights(cpu_engine *e, cpu_thread *t, unsigned thread, cpu_unit *w
         return;
     }
     float *part = first ? d_w : t->d_w_part;            /* oneDNN overwrites, so later chunks are added here */
+    memset(part + w->n_weight - 16, 0, 16 * sizeof *part);      /* what it does not write of the last vector would be another unit's, and count in the norm */
     CPU_TRY(t, shn_conv_run(w->backward_weights, thread, src.x, part, NULL, d_y, t->scratch, &t->error));
     if (!first) e->k->reduce(d_w, (const float *const[]){ part }, 1, w->n_weight, 1);
 }

@@ -1,7 +1,7 @@
 /**
  * The passes between convolutions: statistics, normalise + ReLU + sum, pool, their backward forms, and the optimizer.
  * Written once with vector types and compiled for each instruction set and for f32 and bf16 activations; a CPU's table
- * is chosen at run time. All sums are double. Rows are positions, C channels, row-major [n][C]; C a multiple of 8 (of 16
+ * is chosen at run time. Sums are double; masked ones are float within 16 rows. Rows are positions, C channels, row-major [n][C]; C a multiple of 8 (of 16
  * for the AVX-512 tables). Products and sums are not contracted, so every table gives the same values in f32 up to the
  * order of sums over rows, which is the same too.
  */

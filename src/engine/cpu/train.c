@@ -81,6 +81,17 @@ static void sum_over_ranks(cpu_engine *e, cpu_thread *t, unsigned thread, size_t
     shn_team_barrier(e->team);
 }
 
+/** The two sums of channel c, from `at` and `at2`: over ranks as sum_over_ranks left them, else over the threads in their order. */
+static void sums_of(const cpu_engine *e, size_t at, size_t at2, size_t C, size_t c, double s[2])
+{
+    s[0] = e->sync ? e->total[c] : 0;
+    s[1] = e->sync ? e->total[C + c] : 0;
+    for (unsigned k = 0; !e->sync && k < e->active; k++) {
+        s[0] += e->threads[k].sums[at + c];
+        s[1] += e->threads[k].sums[at2 + c];
+    }
+}
+
 /** All records' moments become this thread's copy of mean, scale and 1/sd; thread 0 also moves the running ones. */
 static void settle(cpu_engine *e, cpu_thread *t, unsigned thread, const cpu_unit *w)
 {
@@ -88,12 +99,9 @@ static void settle(cpu_engine *e, cpu_thread *t, unsigned thread, const cpu_unit
     const double n = (double)(e->B_all * w->conv_length);
     sum_over_ranks(e, t, thread, w->sum_at, w->sum_at + C, C);
     for (size_t c = 0; c < C; c++) {
-        double sum = e->sync ? e->total[c] : 0, square = e->sync ? e->total[C + c] : 0;
-        for (unsigned k = 0; !e->sync && k < e->active; k++) {
-            sum += e->threads[k].sums[w->sum_at + c];
-            square += e->threads[k].sums[w->sum_at + C + c];
-        }
-        const double mean = sum / n, raw = square / n - mean * mean, var = raw < 0 ? 0 : raw;   /* a NaN stays one */
+        double s[2];
+        sums_of(e, w->sum_at, w->sum_at + C, C, c, s);
+        const double mean = s[0] / n, raw = s[1] / n - mean * mean, var = raw < 0 ? 0 : raw;   /* a NaN stays one */
         const double rstd = 1 / sqrt(var + (double)SHN_BN_EPS);
         rstd_of(t, w)[c] = rstd;
         mean_of(t, w)[c] = (float)mean;
@@ -288,24 +296,19 @@ static void settle_backward(cpu_engine *e, cpu_thread *t, unsigned thread, const
     const size_t    C = w->u.out_channels;
     const double    n = (double)(e->B_all * w->conv_length);
     const cpu_unit *s = &e->units[w->sum_unit];
+    const double    own = !e->sync || shn_group_rank(e->group) == 0;    /* the sum over ranks counts once among them */
     sum_over_ranks(e, t, thread, s->sum_at, w->sum_at + C, C);
     for (size_t c = 0; c < C; c++) {
-        double sum = 0, dot = 0;
-        for (unsigned k = 0; k < e->active; k++) {
-            sum += e->threads[k].sums[s->sum_at + c];
-            dot += e->threads[k].sums[w->sum_at + C + c];
-        }
+        double sums[2];
+        sums_of(e, s->sum_at, w->sum_at + C, C, c, sums);
         const double rstd = rstd_of(t, w)[c], scale = rstd * e->params[w->gamma + c];
         t->k[c] = (float)scale;
-        t->k[C + c] = (float)(scale * rstd * rstd * (e->sync ? e->total[C + c] : dot) / n);
-        t->k[2 * C + c] = (float)(scale * (e->sync ? e->total[c] : sum) / n);
+        t->k[C + c] = (float)(scale * rstd * rstd * sums[1] / n);
+        t->k[2 * C + c] = (float)(scale * sums[0] / n);
         if (thread != 0) continue;
-        /* what is the sum over ranks already is counted by the first of them */
-        const double own_dot = !e->sync ? dot : shn_group_rank(e->group) == 0 ? e->total[C + c] : 0;
-        const double own_sum = !e->sync ? sum : shn_group_rank(e->group) == 0 ? e->total[c] : 0;
         float *d_gamma = e->gradient + w->gamma + c, *d_beta = e->gradient + w->beta + c;
-        *d_gamma = (float)((e->fresh ? 0 : *d_gamma) + rstd * own_dot);
-        *d_beta = (float)((e->fresh ? 0 : *d_beta) + own_sum);
+        *d_gamma = (float)((e->fresh ? 0 : *d_gamma) + rstd * own * sums[1]);
+        *d_beta = (float)((e->fresh ? 0 : *d_beta) + own * sums[0]);
     }
 }
 

@@ -54,7 +54,7 @@ typedef struct shn_wino {
     void (*weights_end)(const float *sums, size_t in, size_t out, float *d_weights);
 } shn_wino;
 
-enum { SHN_WINO_KERNELS = 4, SHN_WINO_TILE_MAX = 6 };
+enum { SHN_WINO_KERNELS = 4 };
 /** F(2,3), F(4,3), F(6,3), F(4,2)s2 for one instruction set. */
 extern const shn_wino *const shn_wino_base[SHN_WINO_KERNELS], *const shn_wino_avx2[SHN_WINO_KERNELS], *const shn_wino_avx512[SHN_WINO_KERNELS];
 
