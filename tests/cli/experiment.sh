@@ -98,6 +98,15 @@ sed 's/fs: 100, simulated/fs: 50, simulated/' "$dir/x.yaml" >"$dir/other.yaml"
 "$shinden" experiment "$dir/other.yaml" -o "$dir/whole" --plan >/dev/null 2>"$dir/err" || code=$?
 [ "$code" -eq 1 ] && grep -qF 'imported with other settings' "$dir/err" || fail "a cohort of another import was used: $(cat "$dir/err")"
 
+# nor does a changed mapping, whose path is the same
+cp "$dir/sim/mapping.yaml" "$dir/mapping.kept"
+echo '# another mapping' >>"$dir/sim/mapping.yaml"
+code=0
+"$shinden" experiment "$dir/x.yaml" -o "$dir/whole" --plan >/dev/null 2>"$dir/err" || code=$?
+[ "$code" -eq 1 ] && grep -qF 'another mapping' "$dir/err" || fail "a cohort of another mapping was used: $(cat "$dir/err")"
+cp "$dir/mapping.kept" "$dir/sim/mapping.yaml"
+"$shinden" experiment "$dir/x.yaml" -o "$dir/whole" --plan >/dev/null 2>"$dir/err" || fail "the mapping put back: $(cat "$dir/err")"
+
 code=0
 sed 's/val: {split: val/val: {splits: val/' "$dir/x.yaml" >"$dir/bad.yaml"
 "$shinden" experiment "$dir/bad.yaml" -o "$dir/bad" >/dev/null 2>"$dir/err" || code=$?
