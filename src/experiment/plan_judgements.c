@@ -153,6 +153,14 @@ static shn_status read_place(const xp_reader *r, shn_yaml_node node, xp_claim *c
     return st == SHN_OK ? evaluation_of(r, shn_yaml_at(r->y, drop, 1), &c->away) : st;
 }
 
+/** One row of a claim, everywhere that it is judged. */
+static shn_status check_side(const xp_reader *r, shn_yaml_node node, const xp_claim *c, const xp_row *row)
+{
+    shn_status st = check_judged(r, node, row, c->evaluation);
+    if (st == SHN_OK && c->away < r->p->n_evaluations) st = check_judged(r, node, row, c->away);
+    return st;
+}
+
 static shn_status read_claim(const xp_reader *r, shn_yaml_node node, xp_claim *c)
 {
     static const char *const keys[] = { "claim", "higher", "lower", "same", "metric", "evaluation", "drop", "caveat", NULL };
@@ -170,8 +178,8 @@ static shn_status read_claim(const xp_reader *r, shn_yaml_node node, xp_claim *c
     if (st == SHN_OK) st = row_of(r, same ? shn_yaml_at(r->y, same, 1) : lower, &c->lower);
     if (st == SHN_OK) st = metric_of(r, metric, &c->metric);
     if (st == SHN_OK) st = read_place(r, node, c);
-    if (st == SHN_OK) st = check_judged(r, node, &c->higher, c->evaluation);
-    if (st == SHN_OK) st = check_judged(r, node, &c->lower, c->evaluation);
+    if (st == SHN_OK) st = check_side(r, node, c, &c->higher);
+    if (st == SHN_OK) st = check_side(r, node, c, &c->lower);
     if (st == SHN_OK && c->higher.system == c->lower.system && c->higher.readout == c->lower.readout)
         st = shn_yaml_fail(r->y, node, r->err, "claim '%.60s' compares a system with itself", c->name);
     return st;

@@ -197,6 +197,11 @@ static void test_refusals(void **state)
     refused("baseline: plain", "baseline: none", "no system 'none'");
     refused("drop: [home, far]", "drop: [home]", "drop: [HOME, AWAY]");
     refused("drop: [home, far]", "evaluation: home, drop: [home, far]", "drop: [HOME, AWAY]");
+    /* a drop is judged in two places, and each row has to be allowed in both: cv has seen the records of home, zs leaves findings out */
+    refused("drop: [home, far]", "drop: [home, folds]", "need the same cohort");
+    refused("higher: one, lower: plain, metric: auroc_macro, drop: [home, far]", "higher: cv, lower: cv@marginal, metric: auroc_macro, drop: [folds, home]", "need the same cohort");
+    refused("higher: one, lower: plain", "higher: zs@class, lower: plain", "left out");
+    refused("higher: one, lower: plain", "higher: one, lower: zs@class", "left out");
     refused("{hash: 16}", "{hash: 16, builtin: e5-small}", "one of file");
     refused("{hash: 16}", "{builtin: e6}", "e5-small");
     refused("tables:", "examples: {row: one, evaluation: far}\ntables:", "another institution");
