@@ -1,7 +1,6 @@
 /** One call from a config to a report: cohorts, runs, results, pages. */
 #include "shinden/experiment.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,10 +20,9 @@ void shn_experiment_defaults(shn_experiment_options *options) { *options = (shn_
 /** Writes text (freed) to folder/name + ending. */
 static shn_status put(const char *folder, const char *name, const char *ending, char *text, shn_error *err)
 {
-    char path[SHN_PATH_MAX], file[300];
-    snprintf(file, sizeof file, "%.200s%s", name, ending);
-    for (char *p = file; *p; p++)
-        if (!isalnum((unsigned char)*p) && !strchr(".-_", *p)) *p = '_';
+    char path[SHN_PATH_MAX], whole[400], file[250];
+    snprintf(whole, sizeof whole, "%s%s", name, ending);
+    xp_file_name(whole, file, sizeof file);
     shn_status st = shn_path_join(path, folder, file, err);
     if (st == SHN_OK) st = shn_file_write(path, text, strlen(text), err);
     free(text);

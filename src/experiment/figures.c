@@ -34,8 +34,8 @@ static double number(const json_t *v) { return json_is_number(v) ? json_number_v
 /** Takes over a finished page under "TABLE-kind". */
 static shn_status keep(xp_figures *f, const char *table, const char *kind, const char *caption, shn_html *page, shn_error *err)
 {
-    char name[300], *svg = NULL;
-    snprintf(name, sizeof name, "%.200s%s%.80s", table ? table : "", table ? "-" : "", kind);
+    char name[360], *svg = NULL;
+    snprintf(name, sizeof name, "%s%s%s", table ? table : "", table ? "-" : "", kind);
     const shn_status st = shn_html_finish(page, &svg, err);
     if (st != SHN_OK) return st;
     if (shn_grow(&f->list, &f->capacity, f->n + 1, sizeof *f->list) != 0) {
@@ -304,8 +304,8 @@ static shn_status draw_sweep(const json_t *doc, const json_t *sweep, xp_figures 
     shn_chart_draw(&page, &left, 0, 0, wide, high);
     shn_chart_draw(&page, &right, wide, 0, wide, high);
     shn_svg_end(&page, 2 * wide, high + SHN_SVG_FOOT);
-    snprintf(kind, sizeof kind, "by-%.80s-%.80s", word(sweep, "key"), word(sweep, "base"));
-    snprintf(caption, sizeof caption, "%.120s: loss and result by %.80s", word(sweep, "base"), word(sweep, "key"));
+    snprintf(kind, sizeof kind, "by-%s-%s", word(sweep, "key"), word(sweep, "base"));
+    snprintf(caption, sizeof caption, "%s: loss and result by %s", word(sweep, "base"), word(sweep, "key"));
     const shn_status st = keep(f, NULL, kind, caption, &page, err);
     free(v);
     return st;

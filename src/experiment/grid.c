@@ -4,7 +4,6 @@
  */
 #include "experiment/grid.h"
 
-#include <ctype.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <pthread.h>
@@ -92,9 +91,9 @@ static shn_status check_import(const char *path, const char *made_from, shn_erro
 /** Imports where there is no file yet; path: of the file. */
 static shn_status make_cohort(const char *folder, const xp_cohort *c, const shn_watcher *watcher, char path[SHN_PATH_MAX], shn_error *err)
 {
-    char name[300], cohorts[SHN_PATH_MAX], *made_from = NULL;
+    char name[XP_NAME_MAX + 8], cohorts[SHN_PATH_MAX], *made_from = NULL;
     if (c->file) return shn_path_join(path, "", c->file, err);
-    snprintf(name, sizeof name, "%.200s.h5", c->name);
+    snprintf(name, sizeof name, "%s.h5", c->name);
     shn_status st = shn_path_join(cohorts, folder, "cohorts", err);
     if (st == SHN_OK) st = shn_dir_make(cohorts, err);
     if (st == SHN_OK) st = shn_path_join(path, cohorts, name, err);
@@ -142,20 +141,12 @@ shn_status xp_cohort_digest(const shn_cohort *c, char out[XP_COHORT_DIGEST], shn
     return st;
 }
 
-/** Letters, digits, '.', '-', '_', '=' and ',' of a name; others become '_'. */
-static void folder_name(const char *name, char out[NAME_MAX_BYTES + 1])
-{
-    size_t n = 0;
-    for (; name[n] && n < NAME_MAX_BYTES; n++) out[n] = isalnum((unsigned char)name[n]) || strchr(".-_=,", name[n]) ? name[n] : '_';
-    out[n] = '\0';
-}
-
 /** DIR/runs/SYSTEM-SEED[-pPART]-DIGEST. */
 static shn_status name_folder(const xp_grid *g, xp_run *run, shn_error *err)
 {
     const xp_system *s = &g->plan->systems[run->system];
     char name[NAME_MAX_BYTES + 1], part[24] = "", tail[192], path[SHN_PATH_MAX];
-    folder_name(s->name, name);
+    xp_file_name(s->name, name, sizeof name);
     if (s->n_parts > 1) snprintf(part, sizeof part, "-p%zu", run->part + 1);
     snprintf(tail, sizeof tail, "runs/%s-%" PRIu64 "%s-%.8s", name, g->plan->seeds[run->seed], part, run->digest);
     const shn_status st = shn_path_join(path, g->folder, tail, err);
@@ -218,6 +209,23 @@ static shn_status name_runs(xp_grid *g, shn_error *err)
     return st;
 }
 
+static int by_folder(const void *a, const void *b) { return strcmp((*(xp_run *const *)a)->folder, (*(xp_run *const *)b)->folder); }
+
+/** Two runs in one folder would be two workers writing the same files: systems whose names differ only in what xp_file_name replaces or cuts, and nothing else. */
+static shn_status check_folders(const xp_grid *g, shn_error *err)
+{
+    xp_run   **sorted = shn_alloc(g->n_runs, sizeof *sorted);
+    shn_status st = sorted ? SHN_OK : shn_fail_nomem(err, "experiment");
+    for (size_t i = 0; sorted && i < g->n_runs; i++) sorted[i] = &g->runs[i];
+    if (sorted) qsort(sorted, g->n_runs, sizeof *sorted, by_folder);
+    for (size_t i = 1; i < g->n_runs && st == SHN_OK; i++)
+        if (strcmp(sorted[i - 1]->folder, sorted[i]->folder) == 0)
+            st = shn_fail(err, SHN_RANGE, SHN_REASON_BAD_VALUE, "experiment", "systems '%.90s' and '%.90s' have the same settings and would train in the same folder; rename one or take it out",
+                          g->plan->systems[sorted[i - 1]->system].name, g->plan->systems[sorted[i]->system].name);
+    free(sorted);
+    return st;
+}
+
 shn_status xp_grid_open(xp_plan *p, const char *folder, const shn_watcher *watcher, xp_grid *g, shn_error *err)
 {
     *g = (xp_grid){ .plan = p, .folder = shn_strdup(folder) };
@@ -240,7 +248,8 @@ shn_status xp_grid_open(xp_plan *p, const char *folder, const shn_watcher *watch
         for (size_t i = 0; i < p->n_systems; i++)
             for (size_t part = 0; part < p->systems[i].n_parts && seed < p->systems[i].n_seeds; part++)
                 g->runs[n++] = (xp_run){ .system = i, .seed = seed, .part = part };
-    return st == SHN_OK ? name_runs(g, err) : st;
+    if (st == SHN_OK) st = name_runs(g, err);
+    return st == SHN_OK ? check_folders(g, err) : st;
 }
 
 void xp_grid_close(xp_grid *g)

@@ -34,9 +34,9 @@ evaluations:
   cv: {cohort: folds}
 baseline: bce
 tables:
-  folds: {title: Folds, evaluation: cv, rows: [cv], metrics: [auroc_macro]}
+  検証: {title: Folds, evaluation: cv, rows: [cv], metrics: [auroc_macro]}
   left: {title: Left out, evaluation: val, rows: [left-out@class], metrics: [auroc_macro, top1]}
-  away: {title: Away, evaluation: elsewhere, rows: ["pair,embed=8"], metrics: [auroc_macro]}
+  施設: {title: Away, evaluation: elsewhere, rows: ["pair,embed=8"], metrics: [auroc_macro]}
   all: {title: All, evaluation: val, rows: [bce, "pair,embed=8@marginal", "pair,embed=16@class"], metrics: [auroc_macro, f1_micro_tuned]}
 claims:
   wins: {claim: the head wins, higher: bce, lower: "pair,embed=8", metric: auroc_macro, evaluation: val}
@@ -48,7 +48,7 @@ YAML
 "$shinden" experiment "$dir/x.yaml" -o "$dir/whole" --workers 2 --results "$dir/results.md" >"$dir/out" 2>"$dir/err" || fail "$(cat "$dir/err")"
 grep -qF '5 systems, 10 runs, 10 finished, 3 claims' "$dir/out" || fail "summary: $(cat "$dir/out")"
 for left in report/report.html report/results.md report/results.json report/claims.csv report/tables/all.csv report/tables/all.tex report/tables/all-findings.csv report/figures/all-findings.svg report/figures/all-curves.svg \
-    report/figures/all-candidates.svg report/figures/all-reliability.svg report/figures/learning.svg report/figures/by-embed-pair.svg report/cases/first-hit-1.svg cohorts/sim.h5; do
+    report/figures/all-candidates.svg report/figures/all-reliability.svg report/tables/検証.csv report/tables/施設.csv report/figures/learning.svg report/figures/by-embed-pair.svg report/cases/first-hit-1.svg cohorts/sim.h5; do
     [ -s "$dir/whole/$left" ] || fail "no $left"
 done
 [ "$(find "$dir/whole/runs" -name done.json | wc -l)" -eq 10 ] || fail "not ten finished runs"
@@ -91,6 +91,12 @@ cmp "$dir/whole.md" "$dir/killed.md" || fail "the results pages differ"
 sed -i 's/bce: {loss: bce}/bce: {loss: bce, wd: 0.02}/' "$dir/x.yaml"
 "$shinden" experiment "$dir/x.yaml" -o "$dir/whole" --plan --json >"$dir/out" 2>"$dir/err"
 grep -q '"n_finished": 8' "$dir/out" || fail "a changed system was taken as finished: $(cat "$dir/out")"
+
+# two systems that would train in one folder
+code=0
+sed 's/  bce: {loss: bce, wd: 0.02}/&\n  a b: {loss: bce}\n  a?b: {loss: bce}/' "$dir/x.yaml" >"$dir/other.yaml"
+"$shinden" experiment "$dir/other.yaml" -o "$dir/whole" --plan >/dev/null 2>"$dir/err" || code=$?
+[ "$code" -eq 1 ] && grep -qF "systems 'a b' and 'a?b'" "$dir/err" || fail "two systems in one folder: $(cat "$dir/err")"
 
 # a changed import does not go on with the old cohort
 code=0
