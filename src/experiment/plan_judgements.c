@@ -178,6 +178,10 @@ static shn_status check_side(const xp_reader *r, shn_yaml_node node, const xp_cl
 {
     shn_status st = check_judged(r, node, row, c->evaluation);
     if (st == SHN_OK && c->away < r->p->n_evaluations) st = check_judged(r, node, row, c->away);
+    const xp_system *s = &r->p->systems[row->system];
+    if (st == SHN_OK && s->list < r->p->n_lists && s->n_parts > 1 && summary_metric_ranks(c->metric))
+        st = shn_yaml_fail(r->y, node, r->err, "claim '%.60s': %s ranks findings against each other, and each group that '%.60s' leaves out is scored by a model of its own", c->name,
+                           summary_metric_name(c->metric), row->text);
     return st;
 }
 

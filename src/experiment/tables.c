@@ -43,17 +43,11 @@ static shn_status spread_over_seeds(const xp_seeds *s, const shn_watcher *watche
     return SHN_OK;
 }
 
-/** Metrics that rank a record's findings against each other mean nothing where each column comes from another model. */
-static int ranks_findings(int m)
-{
-    return m == METRIC_top1 || m == METRIC_top5 || m == METRIC_top1_specific || m == METRIC_top5_specific || m == METRIC_recall_at_5;
-}
-
 static json_t *metrics_json(const xp_table *t, const xp_seeds *s, const paired_value *value, const double *sd)
 {
     json_t *metrics = json_object();
     for (size_t i = 0; i < t->n_metrics; i++) {
-        const int m = t->metrics[i], undefined = ranks_findings(m) && !s->s[0].ranked_together;
+        const int m = t->metrics[i], undefined = summary_metric_ranks(m) && !s->s[0].ranked_together;
         const paired_value *v = &value[m];
         json_object_set_new(metrics, summary_metric_name(m),
                             json_pack("{s:o, s:o, s:o, s:I, s:o}", "value", undefined ? json_null() : xp_number(v->v.value), "low", undefined ? json_null() : xp_number(v->v.low),

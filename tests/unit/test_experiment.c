@@ -211,6 +211,9 @@ static void test_refusals(void **state)
     refused("  one: {loss", "  \"o\\x01ne\": {loss", "control character");
     refused("  g: {evaluation: home", "  '': {evaluation: home", "is empty");
     refused("  g: {evaluation: home", "  gggggggggggggggggggggggggggggggggggggggggggggggggggggggggggggggggggggggggggggggggggggggggggggggggggggggg: {evaluation: home", "too long");
+    /* each group of zs has a model of its own: its findings cannot be ranked against each other */
+    refused("higher: one, lower: \"grid,embed=64,crop_seconds=2.5\", metric: auroc_macro", "higher: one, lower: zs@class, metric: top1_specific", "top1_specific ranks findings");
+    refused("same: [one@logit, one], metric: ece", "same: [zs@class, one], metric: recall_at_5", "recall_at_5 ranks findings");
     /* what was off without a word where it was not the literal 1 */
     refused("simulated: 1", "simulated: true", "needs 0 or 1");
     refused("allow_upsampling: 0", "allow_upsampling: yes", "needs 0 or 1");
