@@ -9,6 +9,7 @@ echo 'leak:libfontconfig' >"$dir/suppressions"     # fontconfig keeps its tables
 export LSAN_OPTIONS=suppressions=$dir/suppressions:print_suppressions=0
 
 "$shinden" simulate -n 150 --seed 5 -o "$dir/sim" >/dev/null
+caveat=$(printf '少数の記録による%.0s' {1..30})    # 720 bytes: a buffer would end in the middle of a letter
 cat >"$dir/x.yaml" <<YAML
 version: 1
 title: Small
@@ -41,7 +42,7 @@ tables:
 claims:
   wins: {claim: the head wins, higher: bce, lower: "pair,embed=8", metric: auroc_macro, evaluation: val}
   drop: {claim: the head keeps more, higher: "pair,embed=8", lower: bce, metric: auroc_macro, drop: [val, elsewhere]}
-  words: {claim: words help, higher: left-out@class, lower: bce, metric: auroc_macro, evaluation: val}
+  words: {claim: words help, higher: left-out@class, lower: bce, metric: auroc_macro, evaluation: val, caveat: "$caveat"}
 examples: {row: "pair,embed=8", evaluation: val, each: 1}
 YAML
 
@@ -53,6 +54,8 @@ for left in report/report.html report/results.md report/results.json report/clai
 done
 [ "$(find "$dir/whole/runs" -name done.json | wc -l)" -eq 10 ] || fail "not ten finished runs"
 [ "$(wc -l <"$dir/whole/report/tables/all.csv")" -eq 11 ] || fail "table: $(cat "$dir/whole/report/tables/all.csv")"
+[ "$(wc -l <"$dir/whole/report/claims.csv")" -eq 4 ] || fail "not three claims: $(cat "$dir/whole/report/claims.csv")"
+grep -qF "$caveat; proxy only: e5-small stands in" "$dir/whole/report/claims.csv" || fail "a caveat was cut: $(cat "$dir/whole/report/claims.csv")"
 grep -q 'undecided\|supported' "$dir/whole/report/claims.csv" || fail "no verdict"
 cmp "$dir/results.md" "$dir/whole/report/results.md" || fail "--results is no copy"
 for says in 'proxy only: e5-small stands in' 'control: label frequency' 'control: random encoder, linear probe' 'What this data cannot decide' 'Drift from sim to sim' '2 folds by patient' \
@@ -86,6 +89,12 @@ cmp "$dir/whole/report/report.html" "$dir/killed/report/report.html" || fail "th
 # the page for docs differs in times only: the core hours of the head, the seconds in the table of runs
 for run in whole killed; do awk -F'|' -v OFS='|' '/core hours/ { sub(/[0-9.]+ core hours/, "") } /^## Runs/ { runs = 1 } runs && NF > 7 { $7 = "" } { print }' "$dir/$run/report/results.md" >"$dir/$run.md"; done
 cmp "$dir/whole.md" "$dir/killed.md" || fail "the results pages differ"
+
+# a config whose name is not UTF-8 is reported like any other
+latin=$dir/$'caf\xe9.yaml'
+cp "$dir/x.yaml" "$latin"
+"$shinden" experiment "$latin" -o "$dir/killed" >/dev/null 2>"$dir/err" || fail "a Latin-1 name: $(cat "$dir/err")"
+grep -q '"config": "caf\(\\ufffd\|�\).yaml"' "$dir/killed/report/results.json" || fail "its name: $(grep '"config"' "$dir/killed/report/results.json")"
 
 # a changed setting makes new runs, an unchanged system keeps its own
 sed -i 's/bce: {loss: bce}/bce: {loss: bce, wd: 0.02}/' "$dir/x.yaml"

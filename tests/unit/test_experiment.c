@@ -334,6 +334,19 @@ static void test_holm(void **state)
     assert_true(isnan(a[1]));
 }
 
+/** What could not be made is an error, not an entry that is not there. */
+static void test_append(void **state)
+{
+    (void)state;
+    shn_error err = { 0 };
+    json_t   *list = json_array();
+    assert_ok(xp_append(list, json_integer(1), &err));
+    assert_status(xp_append(list, json_string("\xE5\xBF"), &err), SHN_NOMEM);         /* a letter cut in two is no JSON string */
+    assert_status(xp_append(NULL, json_integer(1), &err), SHN_NOMEM);
+    assert_int_equal(json_array_size(list), 1);
+    json_decref(list);
+}
+
 /** Text from outside stays text in every form of the pages. */
 static void test_pages(void **state)
 {
@@ -411,7 +424,7 @@ static void test_figures(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_plan), cmocka_unit_test(test_plan_parts), cmocka_unit_test(test_refusals), cmocka_unit_test(test_file_names), cmocka_unit_test(test_no_memory), cmocka_unit_test(test_lists), cmocka_unit_test(test_holm), cmocka_unit_test(test_pages), cmocka_unit_test(test_figures),
+        cmocka_unit_test(test_plan), cmocka_unit_test(test_plan_parts), cmocka_unit_test(test_refusals), cmocka_unit_test(test_file_names), cmocka_unit_test(test_append), cmocka_unit_test(test_no_memory), cmocka_unit_test(test_lists), cmocka_unit_test(test_holm), cmocka_unit_test(test_pages), cmocka_unit_test(test_figures),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
