@@ -297,6 +297,7 @@ void shn_plan_free(shn_plan *p)
     free(p->column);
     free(p->column_of);
     free(p->finding_ids);
+    free(p->findings);
     free(p->below);
     free(p->below_start);
     free(p->nameable);
