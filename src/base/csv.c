@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/alloc.h"
 #include "base/fail.h"
@@ -286,6 +287,30 @@ shn_status shn_csv_fail(const shn_csv *csv, size_t row, size_t col, shn_error *e
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
     return shn_fail(err, status, reason, "csv", "line %zu, column '%.80s': %.340s", shn_csv_line(csv, row), shn_csv_name(csv, col), text);
+}
+
+shn_status shn_csv_bit(const shn_csv *csv, size_t row, size_t col, int *bit, shn_error *err)
+{
+    static const char blanks[] = " \t\r\n";
+    char        word[16] = "", *end;
+    const char *cell = shn_csv_cell(csv, row, col), *s = cell + strspn(cell, blanks);
+    size_t      n = strlen(s);
+    while (n && strchr(blanks, s[n - 1])) n--;
+    for (*bit = -1; *bit <= 1; ++*bit) {
+        static const char *const words[] = { "nan", "false", "true" };
+        if (n == strlen(words[*bit + 1]) && strncasecmp(s, words[*bit + 1], n) == 0) return SHN_OK;
+    }
+    *bit = -1;
+    if (n == 0) return SHN_OK;
+    if (n < sizeof word) {                      /* "1.0" is what a spreadsheet or pandas makes of 1 */
+        memcpy(word, s, n);
+        const double x = strtod(word, &end);
+        if (*end == '\0' && (x == 1 || x == 0 || x == -1)) {
+            *bit = (int)x;
+            return SHN_OK;
+        }
+    }
+    return shn_csv_fail(csv, row, col, err, SHN_FORMAT, SHN_REASON_BAD_VALUE, "'%.40s' is neither 0 nor 1 (nor empty for unknown)", cell);
 }
 
 void shn_csv_put_field(FILE *out, const char *field, char separator)

@@ -84,23 +84,6 @@ static shn_status read_column(const reading *r, size_t g)
     return SHN_OK;
 }
 
-/** 1 yes, 0 no, -1 empty or uncertain, -2 neither. */
-static int read_bit(const char *cell)
-{
-    char        word[16], *end;
-    size_t      n = strlen(cell);
-    const char *s = shn_trim(cell, &n);
-    if (n == 0) return -1;
-    if (n >= sizeof word) return -2;
-    memcpy(word, s, n);
-    word[n] = '\0';
-    if (strcasecmp(word, "true") == 0) return 1;
-    if (strcasecmp(word, "false") == 0) return 0;
-    if (strcasecmp(word, "nan") == 0) return -1;
-    const double x = strtod(word, &end);
-    return *end ? -2 : x == 1 ? 1 : x == 0 ? 0 : x == -1 ? -1 : -2;
-}
-
 /** Calls of each label column of a one-hot group: visit(column, finding or -1). */
 static shn_status each_column(const shn_collection_data *c, size_t t, const shn_map_labels *l, const shn_registry *reg,
                               shn_status (*visit)(void *context, size_t col, int finding), void *context, shn_error *err)
@@ -124,10 +107,9 @@ static shn_status read_bit_column(void *context, size_t col, int finding)
 {
     const reading *r = context;
     const shn_csv *table = r->c->tables[r->e->table];
-    const char    *cell = shn_csv_cell(table, r->e->row, col);
-    const int      bit = read_bit(cell);
-    if (bit == -2)
-        return shn_csv_fail(table, r->e->row, col, r->err, SHN_FORMAT, SHN_REASON_BAD_VALUE, "'%.40s' is neither 0 nor 1 (nor empty for unknown)", cell);
+    int            bit;
+    const shn_status st = shn_csv_bit(table, r->e->row, col, &bit, r->err);
+    if (st != SHN_OK) return st;
     if (r->each && (bit == 1 || finding < 0)) r->each(r->context, r->e, shn_csv_name(table, col), bit == 1, finding);
     if (finding < 0) return SHN_OK;
     if (bit == 1) r->out->positive[finding] = r->out->any_named = 1;

@@ -57,6 +57,13 @@ printf 'rec;dx\n1;"AFIB, LAFB"\n2;NOPE\n3;AFIB,NOPE\n' > "$work/t.csv"
 expect 1 "2  no finding for 'NOPE'" "$program" labels check --table "$work/t.csv" --delimiter ';' --column dx --coding scp --split ,
 expect 1 '2  atrial_fibrillation' "$program" labels check --table "$work/t.csv" --delimiter ';' --column dx --coding scp --split ,
 expect 1 "$work/t.csv: line 1: no column 'diag'; there are: rec, dx" "$program" labels check --table "$work/t.csv" --delimiter ';' --column diag --coding scp
+printf 'rec,AF,SB\n1, True ,0\n2,1.0,\n3,false,-1\n4,nan,0\n' > "$work/bits.csv"          # as an import reads yes and no
+expect 0 '2  atrial_fibrillation' "$program" labels check --table "$work/bits.csv" --columns AF,SB --coding code15
+expect 0 '4 rows, 1 findings, 0 labels' "$program" labels check --table "$work/bits.csv" --columns AF,SB --coding code15
+printf 'rec,AF,SB\n1,1,0\n2,0,yes\n' > "$work/bits.csv"
+expect 1 "$work/bits.csv: line 3, column 'SB': 'yes' is neither 0 nor 1" "$program" labels check --table "$work/bits.csv" --columns AF,SB --coding code15
+for none in '' , AF, ,AF AF,,SB; do expect 2 "--columns '$none': name columns" "$program" labels check --table "$work/bits.csv" --columns "$none" --coding code15; done
+
 printf 'id,name_en,name_ja,parents\na,A,あ,b\n' > "$work/r.csv"
 expect 1 "$work/r.csv: line 2, column 'parents': 'b' is no finding" "$program" labels check "$work/r.csv"
 expect 1 "$work/r.csv: line 2" "$program" labels list --registry "$work/r.csv"

@@ -136,6 +136,34 @@ static void test_lookup_and_cell_errors(void **state)
     shn_csv_free(csv);
 }
 
+/** Yes and no as exports write them; what is neither is refused by its place. */
+static void test_bits(void **state)
+{
+    (void)state;
+    static const struct { const char *cell; int bit; } good[] = {
+        { "1", 1 }, { "0", 0 }, { "", -1 }, { "-1", -1 }, { "TRUE", 1 }, { "false", 0 }, { "NaN", -1 }, { "1.0", 1 }, { "0.0", 0 }, { "-1.0", -1 }, { " 1\t", 1 }, { "  ", -1 },
+    };
+    static const char *const bad[] = { "2", "yes", "1x", "0.5", "t", "1 0", "true false", "0000000000000000000000001", "inf", "-" };
+    shn_error err = { 0 };
+    shn_csv  *csv;
+    char      text[80];
+    int       bit;
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        snprintf(text, sizeof text, "id,af\nr,%s\n", good[i].cell);
+        assert_ok(open_text(text, ',', &csv, &err));
+        assert_ok(shn_csv_bit(csv, 0, 1, &bit, &err));
+        if (bit != good[i].bit) fail_msg("'%s' reads as %d", good[i].cell, bit);
+        shn_csv_free(csv);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        snprintf(text, sizeof text, "id,af\nr,%s\n", bad[i]);
+        assert_ok(open_text(text, ',', &csv, &err));
+        assert_status(shn_csv_bit(csv, 0, 1, &bit, &err), SHN_FORMAT);
+        assert_non_null(strstr(err.text, "line 2, column 'af'"));
+        shn_csv_free(csv);
+    }
+}
+
 static void test_round_trip_through_bytes(void **state)
 {
     (void)state;
@@ -254,6 +282,7 @@ int main(void)
         cmocka_unit_test(test_refusals_name_line_and_column),
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_lookup_and_cell_errors),
+        cmocka_unit_test(test_bits),
         cmocka_unit_test(test_round_trip_through_bytes),
         cmocka_unit_test(test_every_allocation_may_fail),
         cmocka_unit_test(test_must_fail_corpus_is_refused),
