@@ -6,9 +6,13 @@
 #include <strings.h>
 
 #include "base/fail.h"
+#include "base/utf8.h"
 #include "data/collection.h"
 #include "data/template.h"
 
+enum { LABEL_MAX = 1024 };                      /* bytes of a label with its end: the longest text of an annotation, each byte mended to three */
+
+/** The labels of files have no stated encoding: bytes that are not UTF-8 are U+FFFD to all who read labels. */
 typedef struct reading {
     const shn_collection_data *c;
     const shn_entry           *e;
@@ -32,10 +36,10 @@ static int map_word(const shn_registry *reg, const shn_map_labels *l, const char
 
 static void name_label(const reading *r, const shn_map_labels *l, const char *text, size_t n)
 {
-    char word[512];
+    char word[LABEL_MAX];
     text = shn_trim(text, &n);
     if (n == 0) return;
-    snprintf(word, sizeof word, "%.*s", (int)n, text);
+    shn_utf8_mend(text, n, word, sizeof word);
     const int f = map_word(r->reg, l, word);
     r->out->any_named = 1;
     if (f >= 0) r->out->positive[f] = 1;
@@ -170,11 +174,13 @@ static shn_status read_rule(const reading *r, const shn_map_rule *rule)
 
 typedef struct marking { const reading *r; const shn_map_labels *group; } marking;
 
-static void name_mark(void *context, const char *word, size_t n, int sure)
+static void name_mark(void *context, const char *text, size_t n, int sure)
 {
+    char           word[LABEL_MAX];
     const marking *m = context;
     const reading *r = m->r;
-    const int      f = map_word(r->reg, m->group, word);
+    shn_utf8_mend(text, strlen(text), word, sizeof word);
+    const int f = map_word(r->reg, m->group, word);
     if (n && r->each) r->each(r->context, r->e, word, n, f);
     if (n) r->out->any_named = 1;
     if (f < 0) return;

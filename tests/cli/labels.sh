@@ -53,6 +53,13 @@ else
     echo "labels: the real sets are absent, their labels are not checked"
 fi
 
+# labels that are not UTF-8: counted and shown, with U+FFFD for what is no character
+mkdir -p "$work/latin/mitdb"
+printf '100 1 360 3600\n100.dat 16 200 16 0 0 0 0 MLII\n' > "$work/latin/mitdb/100.hea"
+printf '\x14\x70\x03\xfc(\xe9X\x00\x00\x00' > "$work/latin/mitdb/100.atr"          # a rhythm at sample 20, its text "(\xe9X"
+expect 1 "1  mitdb: '�X' is not known to the registry" "$program" labels check --data "$work/latin"
+expect 1 '"label": "�X"' "$program" labels check --data "$work/latin" --json
+
 printf 'rec;dx\n1;"AFIB, LAFB"\n2;NOPE\n3;AFIB,NOPE\n' > "$work/t.csv"
 expect 1 "2  no finding for 'NOPE'" "$program" labels check --table "$work/t.csv" --delimiter ';' --column dx --coding scp --split ,
 expect 1 '2  atrial_fibrillation' "$program" labels check --table "$work/t.csv" --delimiter ';' --column dx --coding scp --split ,
