@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "shinden/findings.h"
 #include "shinden/status.h"
 
 #ifdef __cplusplus
@@ -33,6 +34,11 @@ double      shn_cohort_fs_hz(const shn_cohort *c);
 float       shn_cohort_uv_per_unit(const shn_cohort *c);
 size_t      shn_cohort_n_findings(const shn_cohort *c);                 /**< K */
 const char *shn_cohort_finding_id(const shn_cohort *c, size_t k);
+/**
+ * Borrowed, with the cohort: finding k as the built-in registry has it; one that it lacks (a user's, import --registry) as the import's registry had it,
+ * names, criteria, scp, snomed, cinc and flags; in a cohort that does not say (an older one) both names are its id.
+ */
+const shn_finding *shn_cohort_finding(const shn_cohort *c, size_t k);
 /** Borrowed [12][T] int16, mapped from the file. */
 const int16_t *shn_cohort_signal(const shn_cohort *c, size_t record);
 /** Borrowed [12] uV to add to each lead (0 nearly always). */

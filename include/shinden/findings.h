@@ -122,6 +122,8 @@ int shn_text_form_from_name(const char *name);
  * @return 1; 0 if the text is longer than SHN_FINDING_TEXT_MAX - 1 bytes (a user's table) and was cut
  */
 int shn_registry_text(const shn_registry *reg, size_t i, shn_text_form form, int japanese, char out[SHN_FINDING_TEXT_MAX]);
+/** The same of a finding that reg may not have (a cohort's, shn_cohort_finding), beside those of reg. */
+int shn_finding_text(const shn_registry *reg, const shn_finding *f, shn_text_form form, int japanese, char out[SHN_FINDING_TEXT_MAX]);
 /** What a record without findings is called. Borrowed. */
 const char *shn_text_none(int japanese);
 

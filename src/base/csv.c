@@ -7,10 +7,12 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/alloc.h"
 #include "base/fail.h"
 #include "base/file.h"
+#include "base/utf8.h"
 
 struct shn_csv {
     char     *text;             /* [n_bytes + 1] terminated fields */
@@ -37,25 +39,12 @@ static shn_status bad(reader *r, shn_status status, shn_reason reason, const cha
     return shn_fail(r->err, status, reason, "csv", "line %zu, column %zu: %s", r->line, r->field, what);
 }
 
-/** Length of the UTF-8 sequence at p (RFC 3629: no overlong forms, no surrogates), 0 if there is none. */
-static size_t utf8_length(const uint8_t *p, size_t n)
-{
-    if (p[0] < 0x80) return 1;
-    const size_t len = p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
-    if (p[0] < 0xc2 || p[0] > 0xf4 || n < len) return 0;
-    for (size_t i = 1; i < len; i++)
-        if ((p[i] & 0xc0) != 0x80) return 0;
-    if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f)) return 0;
-    if ((p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f)) return 0;
-    return len;
-}
-
 /** Copies one character of a field; the caller has dealt with quotes, separators and line ends. */
 static shn_status copy_character(reader *r, size_t start)
 {
     const uint8_t *p = r->bytes + r->at;
     if (*p == 0) return bad(r, SHN_FORMAT, SHN_REASON_BAD_VALUE, "a NUL byte; this is not a text file");
-    const size_t len = utf8_length(p, r->n_bytes - r->at);
+    const size_t len = shn_utf8_length(p, r->n_bytes - r->at);
     if (len == 0)
         return bad(r, SHN_FORMAT, SHN_REASON_BAD_VALUE,
                    "not UTF-8; convert the file (for Shift-JIS: iconv -f CP932 -t UTF-8)");
@@ -286,6 +275,30 @@ shn_status shn_csv_fail(const shn_csv *csv, size_t row, size_t col, shn_error *e
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
     return shn_fail(err, status, reason, "csv", "line %zu, column '%.80s': %.340s", shn_csv_line(csv, row), shn_csv_name(csv, col), text);
+}
+
+shn_status shn_csv_bit(const shn_csv *csv, size_t row, size_t col, int *bit, shn_error *err)
+{
+    static const char blanks[] = " \t\r\n";
+    char        word[16] = "", *end;
+    const char *cell = shn_csv_cell(csv, row, col), *s = cell + strspn(cell, blanks);
+    size_t      n = strlen(s);
+    while (n && strchr(blanks, s[n - 1])) n--;
+    for (*bit = -1; *bit <= 1; ++*bit) {
+        static const char *const words[] = { "nan", "false", "true" };
+        if (n == strlen(words[*bit + 1]) && strncasecmp(s, words[*bit + 1], n) == 0) return SHN_OK;
+    }
+    *bit = -1;
+    if (n == 0) return SHN_OK;
+    if (n < sizeof word) {                      /* "1.0" is what a spreadsheet or pandas makes of 1 */
+        memcpy(word, s, n);
+        const double x = strtod(word, &end);
+        if (*end == '\0' && (x == 1 || x == 0 || x == -1)) {
+            *bit = (int)x;
+            return SHN_OK;
+        }
+    }
+    return shn_csv_fail(csv, row, col, err, SHN_FORMAT, SHN_REASON_BAD_VALUE, "'%.40s' is neither 0 nor 1 (nor empty for unknown)", cell);
 }
 
 void shn_csv_put_field(FILE *out, const char *field, char separator)

@@ -59,6 +59,12 @@ size_t      shn_csv_line(const shn_csv *csv, size_t row);
 shn_status  shn_csv_fail(const shn_csv *csv, size_t row, size_t col, shn_error *err, shn_status status, shn_reason reason,
                          const char *fmt, ...) SHN_PRINTF(7, 8);
 
+/**
+ * A cell that says yes or no: 1, true: 1; 0, false: 0; empty, nan, -1 (not known): -1. Without regard to case and blanks around it.
+ * Errors  SHN_FORMAT (bad_value) anything else, by line and column
+ */
+SHN_NODISCARD shn_status shn_csv_bit(const shn_csv *csv, size_t row, size_t col, int *bit, shn_error *err);
+
 /** Writes one field, quoted only if it must be. The caller writes separators and line ends, and checks the stream. */
 void shn_csv_put_field(FILE *out, const char *field, char separator);
 /** Writes n fields, separators and "\n"; what shn_csv_open gives back the same. NULL is an empty field. */

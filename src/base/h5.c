@@ -349,6 +349,7 @@ static shn_status check_place(const char *path, uint64_t file_bytes, shn_h5_fiel
 static shn_status find_field(hid_t file, const char *path, uint64_t file_bytes, shn_h5_field *f, shn_error *err)
 {
     const hid_t set = H5Lexists(file, f->name, H5P_DEFAULT) > 0 ? H5Dopen2(file, f->name, H5P_DEFAULT) : -1;
+    if (set < 0 && f->optional && H5Lexists(file, f->name, H5P_DEFAULT) == 0) return SHN_OK;
     if (set < 0)
         return shn_fail(err, SHN_FORMAT, SHN_REASON_BAD_HEADER, "h5.layout", "%s: no data set '%s'; not a cohort of this version", path, f->name);
     const hid_t type = H5Dget_type(set), space = H5Dget_space(set);

@@ -22,6 +22,7 @@ typedef struct shn_h5_field {
     size_t      rank, shape[SHN_H5_RANK_MAX];
     size_t      text_bytes;                     /**< bytes of one TEXT element, terminator included */
     uint64_t    offset;                         /**< byte offset of the first element in the file */
+    int         optional;                       /**< 1: a file may lack it; its shape and offset then stay 0 */
 } shn_h5_field;
 
 typedef struct shn_h5_attribute {

@@ -5,25 +5,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <utf8proc.h>
-
 #include "base/alloc.h"
+#include "base/utf8.h"
 
 json_t *cli_json_text(const char *text)
 {
     json_t *plain = json_string(text ? text : "");
     if (plain || !text) return plain;
     const size_t n = strlen(text);
-    char *valid = shn_alloc(n + 1, 3), *out = valid;
+    char *valid = shn_alloc(n + 1, 3);
     if (!valid) return NULL;
-    for (size_t i = 0; i < n;) {
-        utf8proc_int32_t code;
-        const utf8proc_ssize_t step = utf8proc_iterate((const utf8proc_uint8_t *)text + i, (utf8proc_ssize_t)(n - i), &code);
-        if (step > 0) memcpy(out, text + i, (size_t)step);
-        else memcpy(out, "\xef\xbf\xbd", 3);
-        out += step > 0 ? step : 3;
-        i += step > 0 ? (size_t)step : 1;
-    }
+    shn_utf8_mend(text, n, valid, 3 * n + 1);
     json_t *made = json_string(valid);
     free(valid);
     return made;

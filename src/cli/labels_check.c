@@ -1,7 +1,6 @@
 /** shinden labels check: is a registry sound, and what does it make of the labels of a table or of a folder of data sets. */
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/alloc.h"
 #include "base/csv.h"
@@ -51,7 +50,7 @@ static int report_counts(const labels_request *r, size_t n_rows, json_t *known, 
     return code;
 }
 
-/** --columns: each names a code, its cells say yes (1, true) or not. */
+/** --columns: each names a code, its cells say yes or no, as an import reads them. */
 static shn_status count_columns(const labels_request *r, const shn_csv *csv, json_t *known, json_t *unknown, shn_error *err)
 {
     const char *rest = r->columns;
@@ -60,11 +59,12 @@ static shn_status count_columns(const labels_request *r, const shn_csv *csv, jso
         size_t       col;
         char        *name = shn_strndup(rest, n);
         if (!name) return shn_fail_nomem(err, "labels.check");
-        const int        f = shn_registry_map(r->reg, (shn_coding)r->coding, name);
-        const shn_status st = shn_csv_need(csv, name, &col, err);
+        const int  f = shn_registry_map(r->reg, (shn_coding)r->coding, name);
+        shn_status st = shn_csv_need(csv, name, &col, err);
         for (size_t row = 0; st == SHN_OK && row < shn_csv_rows(csv); row++) {
-            const char *cell = shn_csv_cell(csv, row, col);
-            if (strcmp(cell, "1") == 0 || strcasecmp(cell, "true") == 0) count_label(f >= 0 ? known : unknown, f >= 0 ? shn_registry_at(r->reg, (size_t)f)->id : name);
+            int bit;
+            st = shn_csv_bit(csv, row, col, &bit, err);
+            if (st == SHN_OK && bit == 1) count_label(f >= 0 ? known : unknown, f >= 0 ? shn_registry_at(r->reg, (size_t)f)->id : name);
         }
         free(name);
         if (st != SHN_OK) return st;
@@ -82,11 +82,18 @@ static shn_status count_column(const labels_request *r, const shn_csv *csv, json
     return st;
 }
 
+/** 1 if it is a list of names, none empty. */
+static int names_columns(const char *list)
+{
+    return *list && *list != ',' && list[strlen(list) - 1] != ',' && !strstr(list, ",,");
+}
+
 static int check_table(const labels_request *r)
 {
     shn_error err = { 0 };
     shn_csv  *csv;
     if (!r->column == !r->columns || r->coding < 0) return cli_usage("labels", "check --table needs --column or --columns, and --coding");
+    if (r->columns && !names_columns(r->columns)) return cli_usage("labels", "--columns '%s': name columns, ',' between them", r->columns);
     if (shn_csv_read(r->table, r->delimiter, &csv, &err) != SHN_OK) return cli_fail("labels", &err);
     json_t    *known = json_object(), *unknown = json_object();
     shn_status st = known && unknown ? SHN_OK : shn_fail_nomem(&err, "labels.check");

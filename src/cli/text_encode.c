@@ -58,7 +58,7 @@ static shn_status gather(const arguments *a, text_list *list, shn_error *err)
     if (st == SHN_OK && a->labels) st = text_list_findings(list, reg, choice, a->only, err);
     if (st == SHN_OK && a->lines) st = text_list_lines(list, a->lines, err);
     if (st == SHN_OK && a->cohort) st = shn_cohort_open(a->cohort, &cohort, err);
-    if (st == SHN_OK && a->cohort) st = text_list_cohort(list, cohort, reg, choice, joined, a->reports, err);
+    if (st == SHN_OK && a->cohort) st = text_list_cohort(list, cohort, choice, joined, a->reports, err);
     if (st == SHN_OK && a->sentences) st = text_list_sentences(list, cohort, err);
     if (st == SHN_OK) st = text_list_unique(list, err);
     shn_cohort_close(cohort);

@@ -30,15 +30,14 @@ shn_status text_list_add(text_list *list, const char *text, shn_error *err)
     return SHN_OK;
 }
 
-static shn_status add_finding(text_list *list, const shn_registry *reg, size_t i, text_choice choice, shn_error *err)
+static shn_status add_finding(text_list *list, const shn_registry *reg, const shn_finding *f, text_choice choice, shn_error *err)
 {
     char text[SHN_FINDING_TEXT_MAX];
     for (int form = SHN_TEXT_CODE; form <= SHN_TEXT_NAME_CRITERION; form++)
         for (int japanese = 0; japanese < 2; japanese++) {
             if (!(choice.forms >> form & 1) || !(choice.languages >> japanese & 1)) continue;
-            if (!shn_registry_text(reg, i, (shn_text_form)form, japanese, text))
-                return shn_fail(err, SHN_RANGE, SHN_REASON_LIMIT, where, "finding '%s': a text of more than %d bytes", shn_registry_at(reg, i)->id,
-                                SHN_FINDING_TEXT_MAX - 1);
+            if (!shn_finding_text(reg, f, (shn_text_form)form, japanese, text))
+                return shn_fail(err, SHN_RANGE, SHN_REASON_LIMIT, where, "finding '%s': a text of more than %d bytes", f->id, SHN_FINDING_TEXT_MAX - 1);
             const shn_status st = text_list_add(list, text, err);
             if (st != SHN_OK) return st;
         }
@@ -57,7 +56,7 @@ shn_status text_list_findings(text_list *list, const shn_registry *reg, text_cho
 {
     shn_status st = SHN_OK;
     for (size_t i = 0; st == SHN_OK && i < shn_registry_size(reg); i++)
-        if (only < 0 || *shn_registry_codes(reg, (shn_coding)only, i)) st = add_finding(list, reg, i, choice, err);
+        if (only < 0 || *shn_registry_codes(reg, (shn_coding)only, i)) st = add_finding(list, reg, shn_registry_at(reg, i), choice, err);
     return st == SHN_OK ? add_none(list, choice, err) : st;
 }
 
@@ -140,17 +139,17 @@ static shn_status add_records(text_list *list, const shn_cohort *c, const char *
     return st;
 }
 
-/** The findings' texts in one form and language, as training calls them; a finding that the registry lacks goes by its id. */
-static shn_status add_joined(text_list *list, const shn_cohort *c, const shn_registry *reg, shn_text_form form, int japanese, shn_error *err)
+/** The findings' texts in one form and language, as training calls them. */
+static shn_status add_joined(text_list *list, const shn_cohort *c, shn_text_form form, int japanese, shn_error *err)
 {
     const size_t K = shn_cohort_n_findings(c);
     char       (*text)[SHN_FINDING_TEXT_MAX] = shn_alloc(K, sizeof *text);
     const char **name = shn_alloc(K, sizeof *name);
     shn_status   st = text && name ? SHN_OK : shn_fail_nomem(err, where);
     for (size_t k = 0; st == SHN_OK && k < K; k++) {
-        const int at = shn_registry_find(reg, shn_cohort_finding_id(c, k));
-        name[k] = at < 0 ? shn_cohort_finding_id(c, k) : text[k];
-        if (at >= 0) shn_registry_text(reg, (size_t)at, form, japanese, text[k]);       /* its length was checked before */
+        name[k] = text[k];
+        if (!shn_finding_text(shn_registry_builtin(), shn_cohort_finding(c, k), form, japanese, text[k]))
+            st = shn_fail(err, SHN_RANGE, SHN_REASON_LIMIT, where, "finding '%s': a text of more than %d bytes", shn_cohort_finding_id(c, k), SHN_FINDING_TEXT_MAX - 1);
     }
     if (st == SHN_OK) st = add_records(list, c, name, japanese ? "、" : ", ", shn_text_none(japanese), err);
     free(text);
@@ -158,19 +157,15 @@ static shn_status add_joined(text_list *list, const shn_cohort *c, const shn_reg
     return st;
 }
 
-shn_status text_list_cohort(text_list *list, const shn_cohort *c, const shn_registry *reg, text_choice choice, text_choice joined, int reports,
-                            shn_error *err)
+shn_status text_list_cohort(text_list *list, const shn_cohort *c, text_choice choice, text_choice joined, int reports, shn_error *err)
 {
     shn_status st = SHN_OK;
-    for (size_t k = 0; st == SHN_OK && k < shn_cohort_n_findings(c); k++) {
-        const char *id = shn_cohort_finding_id(c, k);
-        const int   at = shn_registry_find(reg, id);
-        st = at < 0 ? text_list_add(list, id, err) : add_finding(list, reg, (size_t)at, choice, err);
-    }
+    for (size_t k = 0; st == SHN_OK && k < shn_cohort_n_findings(c); k++)
+        st = add_finding(list, shn_registry_builtin(), shn_cohort_finding(c, k), choice, err);
     if (st == SHN_OK) st = add_none(list, choice, err);
     for (int form = SHN_TEXT_CODE; form <= SHN_TEXT_NAME_CRITERION; form++)
         for (int japanese = 0; st == SHN_OK && japanese < 2; japanese++)
-            if ((joined.forms >> form & 1) && (joined.languages >> japanese & 1)) st = add_joined(list, c, reg, (shn_text_form)form, japanese, err);
+            if ((joined.forms >> form & 1) && (joined.languages >> japanese & 1)) st = add_joined(list, c, (shn_text_form)form, japanese, err);
     for (size_t r = 0; reports && st == SHN_OK && r < shn_cohort_size(c); r++) st = text_list_add(list, shn_cohort_report(c, r), err);
     return st;
 }

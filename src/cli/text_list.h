@@ -25,8 +25,7 @@ SHN_NODISCARD shn_status text_list_lines(text_list *list, const char *path, shn_
  * Of a cohort: its findings as above, every distinct record text (its findings' texts joined as training joins them, in each form of
  * `joined`), and on wish every distinct report.
  */
-SHN_NODISCARD shn_status text_list_cohort(text_list *list, const shn_cohort *c, const shn_registry *reg, text_choice choice, text_choice joined,
-                                          int reports, shn_error *err);
+SHN_NODISCARD shn_status text_list_cohort(text_list *list, const shn_cohort *c, text_choice choice, text_choice joined, int reports, shn_error *err);
 /** Every distinct sentence of a cohort's reports (shinden/sentences.h), for `train --sentences`. */
 SHN_NODISCARD shn_status text_list_sentences(text_list *list, const shn_cohort *c, shn_error *err);
 /** Takes out what stands a second time. */

@@ -56,15 +56,12 @@ static shn_status add_result(arguments *a, char *word, shn_error *err)
 /** Appends "English / 日本語" names of a cohort row's findings to text, separated by "; ". */
 static void true_findings(const shn_cohort *c, size_t row, char *text, size_t size)
 {
-    const shn_registry *reg = shn_registry_builtin();
     size_t used = 0;
     text[0] = '\0';
     for (size_t k = 0; k < shn_cohort_n_findings(c); k++) {
         if (!shn_cohort_labels(c, row)[k]) continue;
-        const int f = shn_registry_find(reg, shn_cohort_finding_id(c, k));
-        const char *en = f < 0 ? shn_cohort_finding_id(c, k) : shn_registry_at(reg, (size_t)f)->name_en;
-        const char *ja = f < 0 ? "" : shn_registry_at(reg, (size_t)f)->name_ja;
-        const int n = snprintf(text + used, size - used, "%s%s%s%s", used ? "; " : "", en, *ja ? " / " : "", ja);
+        const shn_finding *f = shn_cohort_finding(c, k);
+        const int n = snprintf(text + used, size - used, "%s%s / %s", used ? "; " : "", f->name_en, f->name_ja);
         if (n < 0 || (size_t)n >= size - used) return;      /* cut: a caption, not data */
         used += (size_t)n;
     }
@@ -72,11 +69,8 @@ static void true_findings(const shn_cohort *c, size_t row, char *text, size_t si
 
 static int has_specific_finding(const shn_cohort *c, size_t row)
 {
-    const shn_registry *reg = shn_registry_builtin();
-    for (size_t k = 0; k < shn_cohort_n_findings(c); k++) {
-        const int f = shn_registry_find(reg, shn_cohort_finding_id(c, k));
-        if (shn_cohort_labels(c, row)[k] && f >= 0 && !(shn_registry_at(reg, (size_t)f)->flags & SHN_FINDING_UBIQUITOUS)) return 1;
-    }
+    for (size_t k = 0; k < shn_cohort_n_findings(c); k++)
+        if (shn_cohort_labels(c, row)[k] && !(shn_cohort_finding(c, k)->flags & SHN_FINDING_UBIQUITOUS)) return 1;
     return 0;
 }
 

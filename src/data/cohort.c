@@ -20,6 +20,7 @@ struct shn_cohort {
     shn_h5_field field[SHN_FIELD_COUNT];
     size_t       stride[SHN_FIELD_COUNT];       /* bytes of one row of a field */
     shn_h5_texts attributes;
+    shn_finding *findings;                      /* [K] */
     double       fs_hz;
     float        uv_per_unit;
     uint32_t    *rows;                          /* [n] kept records -> rows of the file */
@@ -58,8 +59,8 @@ static shn_status check_shapes(shn_cohort *c, shn_error *err)
     for (int i = 0; i < SHN_FIELD_COUNT; i++) {
         const shn_h5_field    *f = &c->field[i];
         const shn_field_extent extent = shn_cohort_field_extent((shn_field_tag)i);
-        const int per_row = extent != SHN_EXTENT_NAMES_K && extent != SHN_EXTENT_NAMES_S;
-        const int bad = (per_row && f->shape[0] != N) || (extent == SHN_EXTENT_LEAD && f->shape[1] != SHN_LEADS) ||
+        const int about = extent == SHN_EXTENT_ABOUT_K, per_row = extent != SHN_EXTENT_NAMES_K && extent != SHN_EXTENT_NAMES_S && !about;
+        const int bad = (per_row && f->shape[0] != N) || (about && f->offset && f->shape[0] != K) || (extent == SHN_EXTENT_LEAD && f->shape[1] != SHN_LEADS) ||
                         (extent == SHN_EXTENT_FINDING && f->shape[1] != K);
         if (bad)
             return shn_fail(err, SHN_FORMAT, SHN_REASON_BAD_HEADER, "cohort.open", "%s: '%s' does not have the extents of %zu rows and %zu findings",
@@ -116,6 +117,36 @@ static shn_status index_rows(shn_cohort *c, shn_error *err)
     return SHN_OK;
 }
 
+/** A string of finding k that the file may lack. */
+static const char *about(const shn_cohort *c, shn_field_tag tag, size_t k) { return c->field[tag].offset ? text_row(c, tag, k) : ""; }
+
+/** The built-in registry's word counts: its ids never change their meaning, and vectors are made from its texts. */
+static shn_status take_findings(shn_cohort *c, shn_error *err)
+{
+    const shn_registry *reg = shn_registry_builtin();
+    const size_t        K = shn_cohort_n_findings(c);
+    c->findings = shn_alloc(K, sizeof *c->findings);
+    if (!c->findings) return shn_fail_nomem(err, "cohort.open");
+    for (size_t k = 0; k < K; k++) {
+        shn_finding *f = &c->findings[k];
+        const char  *id = shn_cohort_finding_id(c, k);
+        const int    built_in = shn_registry_find(reg, id);
+        if (built_in >= 0) {
+            *f = *shn_registry_at(reg, (size_t)built_in);
+            continue;
+        }
+        *f = (shn_finding){ .id = id, .synonyms_en = "", .synonyms_ja = "", .parents = "", .ludb = "", .minnesota = "", .code15 = "", .mitdb_rhythm = "",
+                            .mitdb_beat = "", .ja_source = "" };
+#define X(tag, field) f->field = about(c, SHN_FIELD_##tag, k);
+        SHN_COHORT_FINDING_STRINGS(X)
+#undef X
+        if (!*f->name_en) f->name_en = id;
+        if (!*f->name_ja) f->name_ja = id;
+        if (c->field[SHN_FIELD_FLAGS].offset) f->flags = *(const uint8_t *)row_of(c, SHN_FIELD_FLAGS, k) & (SHN_FINDING_UBIQUITOUS | SHN_FINDING_URGENT | SHN_FINDING_CLINICAL);
+    }
+    return SHN_OK;
+}
+
 shn_status shn_cohort_open(const char *path, shn_cohort **out, shn_error *err)
 {
     *out = NULL;
@@ -133,6 +164,7 @@ shn_status shn_cohort_open(const char *path, shn_cohort **out, shn_error *err)
             st = shn_fail(err, SHN_FORMAT, SHN_REASON_TRUNCATED, "cohort.open", "%s: '%s' does not lie inside the file", path, c->field[i].name);
     }
     if (st == SHN_OK) st = index_rows(c, err);
+    if (st == SHN_OK) st = take_findings(c, err);
     if (st != SHN_OK) {
         shn_cohort_close(c);
         return st;
@@ -146,6 +178,7 @@ void shn_cohort_close(shn_cohort *c)
     if (!c) return;
     shn_file_unmap(&c->file);
     shn_h5_texts_free(&c->attributes);
+    free(c->findings);
     free(c->rows);
     free(c->part);
     free(c);
@@ -158,6 +191,7 @@ double      shn_cohort_fs_hz(const shn_cohort *c) { return c->fs_hz; }
 float       shn_cohort_uv_per_unit(const shn_cohort *c) { return c->uv_per_unit; }
 size_t      shn_cohort_n_findings(const shn_cohort *c) { return c->field[SHN_FIELD_FINDING_ID].shape[0]; }
 const char *shn_cohort_finding_id(const shn_cohort *c, size_t k) { return text_row(c, SHN_FIELD_FINDING_ID, k); }
+const shn_finding *shn_cohort_finding(const shn_cohort *c, size_t k) { return &c->findings[k]; }
 const int16_t *shn_cohort_signal(const shn_cohort *c, size_t record) { return at(c, SHN_FIELD_SIGNALS, record); }
 const float   *shn_cohort_offset_uv(const shn_cohort *c, size_t record) { return at(c, SHN_FIELD_OFFSET, record); }
 size_t         shn_cohort_n_valid(const shn_cohort *c, size_t record) { return *(const uint32_t *)at(c, SHN_FIELD_N_VALID, record); }

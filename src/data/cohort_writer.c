@@ -104,6 +104,20 @@ static size_t text_width(size_t asked, size_t standard)
     return width < SHN_COHORT_TEXT_MAX ? width : SHN_COHORT_TEXT_MAX;
 }
 
+static const struct { shn_field_tag tag; size_t offset; } finding_strings[] = {
+#define X(tag, field) { SHN_FIELD_##tag, offsetof(shn_finding, field) },
+    SHN_COHORT_FINDING_STRINGS(X)
+#undef X
+};
+enum { N_FINDING_STRINGS = sizeof finding_strings / sizeof *finding_strings };
+
+static const char *finding_string(const shn_finding *f, size_t i)
+{
+    const char *s;
+    memcpy(&s, (const char *)f + finding_strings[i].offset, sizeof s);
+    return s;
+}
+
 static void shape_fields(shn_cohort_writer *w, const shn_cohort_spec *spec, const char *const *sources)
 {
     shn_cohort_fields_init(w->field);
@@ -114,7 +128,8 @@ static void shape_fields(shn_cohort_writer *w, const shn_cohort_spec *spec, cons
         case SHN_EXTENT_SIGNAL: f->shape[1] = SHN_LEADS; f->shape[2] = spec->n_samples; break;
         case SHN_EXTENT_LEAD: f->shape[1] = SHN_LEADS; break;
         case SHN_EXTENT_FINDING: f->shape[1] = spec->n_findings; break;
-        case SHN_EXTENT_NAMES_K: f->shape[0] = spec->n_findings; break;
+        case SHN_EXTENT_NAMES_K:
+        case SHN_EXTENT_ABOUT_K: f->shape[0] = spec->n_findings; break;
         case SHN_EXTENT_NAMES_S: f->shape[0] = w->n_sources; break;
         case SHN_EXTENT_ROW: break;
         }
@@ -129,6 +144,27 @@ static void shape_fields(shn_cohort_writer *w, const shn_cohort_spec *spec, cons
     w->field[SHN_FIELD_REASON].text_bytes = REASON_BYTES;
     w->field[SHN_FIELD_FINDING_ID].text_bytes = longest(spec->finding_ids, spec->n_findings);
     w->field[SHN_FIELD_SOURCE_NAME].text_bytes = longest(sources, w->n_sources);
+    for (size_t i = 0; i < N_FINDING_STRINGS; i++) {
+        size_t *width = &w->field[finding_strings[i].tag].text_bytes;
+        *width = 1;
+        for (size_t k = 0; spec->findings && k < spec->n_findings; k++) {
+            const size_t n = strlen(finding_string(spec->findings[k], i)) + 1;
+            if (n > *width) *width = text_width(n, 0);
+        }
+    }
+}
+
+static shn_status put_findings(const shn_cohort_writer *w, const shn_cohort_spec *spec, shn_error *err)
+{
+    shn_status st = SHN_OK;
+    for (size_t k = 0; st == SHN_OK && k < w->n_findings; k++) {
+        const uint8_t flags = (uint8_t)(spec->findings ? spec->findings[k]->flags : 0);
+        st = put_text(w, SHN_FIELD_FINDING_ID, k, spec->finding_ids[k], err);
+        for (size_t i = 0; st == SHN_OK && spec->findings && i < N_FINDING_STRINGS; i++)
+            st = put_text(w, finding_strings[i].tag, k, finding_string(spec->findings[k], i), err);
+        if (st == SHN_OK) st = put_row(w, SHN_FIELD_FLAGS, k, &flags, sizeof flags, err);
+    }
+    return st;
 }
 
 /** Blocks for the signals of every run of rows that will have some. */
@@ -221,7 +257,7 @@ shn_status shn_cohort_writer_new(const shn_cohort_spec *spec, shn_cohort_writer 
     snprintf(w->part, sizeof w->part, "%s.part", w->path);
     shape_fields(w, spec, sources);
     st = spec->resume ? reopen_file(w, err) : make_file(w, spec, err);
-    for (size_t k = 0; st == SHN_OK && k < w->n_findings; k++) st = put_text(w, SHN_FIELD_FINDING_ID, k, spec->finding_ids[k], err);
+    if (st == SHN_OK) st = put_findings(w, spec, err);
     for (size_t s = 0; st == SHN_OK && s < w->n_sources; s++) st = put_text(w, SHN_FIELD_SOURCE_NAME, s, sources[s], err);
     if (st != SHN_OK) goto cleanup;
     *out = w;

@@ -31,6 +31,7 @@ typedef struct shn_cohort_spec {
     double      fs_hz;
     float       uv_per_unit;                    /**< 0: 1 uV, as docs/cohort.md says */
     const char *const *finding_ids;
+    const shn_finding *const *findings;         /**< [K] what is said of them beside their ids; NULL: nothing */
     size_t      n_findings;                     /**< K > 0 */
     const char *const *source_names;            /**< NULL: one source, "unnamed" */
     size_t      n_sources;

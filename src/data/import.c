@@ -31,7 +31,7 @@ static size_t wider(size_t width, const char *s)
 static void specify(const shn_plan *p, const char *path, shn_cohort_spec *spec)
 {
     *spec = (shn_cohort_spec){ .path = path, .n_rows = p->n_rows, .n_samples = p->n_samples, .fs_hz = p->fs_hz, .finding_ids = p->finding_ids,
-                               .n_findings = p->n_findings, .source_names = p->sources, .n_sources = p->n_sources,
+                               .findings = p->findings, .n_findings = p->n_findings, .source_names = p->sources, .n_sources = p->n_sources,
                                .id_bytes = 2, .patient_bytes = 2, .split_bytes = 2, .path_bytes = 2, .report_bytes = 2 };
     for (size_t r = 0; r < p->n_rows; r++) {
         const shn_entry *e = shn_plan_entry(p, r);

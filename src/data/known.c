@@ -154,7 +154,8 @@ static shn_status number_findings(shn_plan *p, uint8_t *ever, shn_error *err)
     p->column = shn_alloc(R, sizeof *p->column);
     p->column_of = shn_alloc(R, sizeof *p->column_of);
     p->finding_ids = shn_alloc(R, sizeof *p->finding_ids);
-    if (!p->column || !p->column_of || !p->finding_ids) return shn_fail_nomem(err, "import.findings");
+    p->findings = shn_alloc(R, sizeof *p->findings);
+    if (!p->column || !p->column_of || !p->finding_ids || !p->findings) return shn_fail_nomem(err, "import.findings");
     int some = 0, unlabelled = 1;
     for (size_t r = 0; r < R; r++) some |= ever[r];
     for (size_t c = 0; c < p->n_collections; c++) unlabelled &= p->collections[c]->map->unlabelled;
@@ -163,7 +164,9 @@ static shn_status number_findings(shn_plan *p, uint8_t *ever, shn_error *err)
         p->column_of[r] = ever[r] ? (int32_t)p->n_findings : -1;
         if (!ever[r]) continue;
         p->column[p->n_findings] = (uint32_t)r;
-        p->finding_ids[p->n_findings++] = shn_registry_at(p->registry, r)->id;
+        p->findings[p->n_findings] = shn_registry_at(p->registry, r);
+        p->finding_ids[p->n_findings] = p->findings[p->n_findings]->id;
+        p->n_findings++;
     }
     if (p->n_findings == 0)
         return shn_fail(err, SHN_FORMAT, SHN_REASON_UNKNOWN_LABEL, "import", "no label of any record is known to the registry; check 'coding' or add 'words' to the mapping");

@@ -6,9 +6,13 @@
 #include <strings.h>
 
 #include "base/fail.h"
+#include "base/utf8.h"
 #include "data/collection.h"
 #include "data/template.h"
 
+enum { LABEL_MAX = 1024 };                      /* bytes of a label with its end: the longest text of an annotation, each byte mended to three */
+
+/** The labels of files have no stated encoding: bytes that are not UTF-8 are U+FFFD to all who read labels. */
 typedef struct reading {
     const shn_collection_data *c;
     const shn_entry           *e;
@@ -32,10 +36,10 @@ static int map_word(const shn_registry *reg, const shn_map_labels *l, const char
 
 static void name_label(const reading *r, const shn_map_labels *l, const char *text, size_t n)
 {
-    char word[512];
+    char word[LABEL_MAX];
     text = shn_trim(text, &n);
     if (n == 0) return;
-    snprintf(word, sizeof word, "%.*s", (int)n, text);
+    shn_utf8_mend(text, n, word, sizeof word);
     const int f = map_word(r->reg, l, word);
     r->out->any_named = 1;
     if (f >= 0) r->out->positive[f] = 1;
@@ -84,23 +88,6 @@ static shn_status read_column(const reading *r, size_t g)
     return SHN_OK;
 }
 
-/** 1 yes, 0 no, -1 empty or uncertain, -2 neither. */
-static int read_bit(const char *cell)
-{
-    char        word[16], *end;
-    size_t      n = strlen(cell);
-    const char *s = shn_trim(cell, &n);
-    if (n == 0) return -1;
-    if (n >= sizeof word) return -2;
-    memcpy(word, s, n);
-    word[n] = '\0';
-    if (strcasecmp(word, "true") == 0) return 1;
-    if (strcasecmp(word, "false") == 0) return 0;
-    if (strcasecmp(word, "nan") == 0) return -1;
-    const double x = strtod(word, &end);
-    return *end ? -2 : x == 1 ? 1 : x == 0 ? 0 : x == -1 ? -1 : -2;
-}
-
 /** Calls of each label column of a one-hot group: visit(column, finding or -1). */
 static shn_status each_column(const shn_collection_data *c, size_t t, const shn_map_labels *l, const shn_registry *reg,
                               shn_status (*visit)(void *context, size_t col, int finding), void *context, shn_error *err)
@@ -124,10 +111,9 @@ static shn_status read_bit_column(void *context, size_t col, int finding)
 {
     const reading *r = context;
     const shn_csv *table = r->c->tables[r->e->table];
-    const char    *cell = shn_csv_cell(table, r->e->row, col);
-    const int      bit = read_bit(cell);
-    if (bit == -2)
-        return shn_csv_fail(table, r->e->row, col, r->err, SHN_FORMAT, SHN_REASON_BAD_VALUE, "'%.40s' is neither 0 nor 1 (nor empty for unknown)", cell);
+    int            bit;
+    const shn_status st = shn_csv_bit(table, r->e->row, col, &bit, r->err);
+    if (st != SHN_OK) return st;
     if (r->each && (bit == 1 || finding < 0)) r->each(r->context, r->e, shn_csv_name(table, col), bit == 1, finding);
     if (finding < 0) return SHN_OK;
     if (bit == 1) r->out->positive[finding] = r->out->any_named = 1;
@@ -188,11 +174,13 @@ static shn_status read_rule(const reading *r, const shn_map_rule *rule)
 
 typedef struct marking { const reading *r; const shn_map_labels *group; } marking;
 
-static void name_mark(void *context, const char *word, size_t n, int sure)
+static void name_mark(void *context, const char *text, size_t n, int sure)
 {
+    char           word[LABEL_MAX];
     const marking *m = context;
     const reading *r = m->r;
-    const int      f = map_word(r->reg, m->group, word);
+    shn_utf8_mend(text, strlen(text), word, sizeof word);
+    const int f = map_word(r->reg, m->group, word);
     if (n && r->each) r->each(r->context, r->e, word, n, f);
     if (n) r->out->any_named = 1;
     if (f < 0) return;

@@ -91,5 +91,7 @@ void shn_map_free(shn_map *map);                /* accepts NULL */
 
 /** Borrowed bytes of a preset document, NULL if there is none of this name. */
 const char *shn_preset_text(const char *name);
+/** SHA-256 of the document that a preset's name or a file's path stands for, as 64 hexadecimal digits. Errors SHN_IO. */
+SHN_NODISCARD shn_status shn_map_digest(const char *name, char hex[65], shn_error *err);
 
 #endif

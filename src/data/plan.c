@@ -166,14 +166,9 @@ static shn_status hash_sources(shn_plan *p, shn_error *err)
     shn_status st = out ? SHN_OK : shn_fail_nomem(err, "import");
     for (size_t c = 0; st == SHN_OK && c < p->n_collections; c++) {
         const shn_collection_data *data = p->collections[c];
-        const char *preset = shn_preset_text(data->name);
-        char        hex[65];
-        uint8_t     digest[32];
-        if (preset) {
-            shn_sha256_of(preset, strlen(preset), digest);
-            shn_sha256_hex(digest, hex);
-        } else st = shn_sha256_file(data->name, hex, err);
-        if (st == SHN_OK) fprintf(out, "%s %s\n", preset ? data->name : shn_path_base(data->name), hex);
+        char hex[65];
+        st = shn_map_digest(data->name, hex, err);
+        if (st == SHN_OK) fprintf(out, "%s %s\n", shn_preset_text(data->name) ? data->name : shn_path_base(data->name), hex);
         for (size_t t = 0; st == SHN_OK && t < data->n_tables; t++) {
             st = shn_sha256_file(data->table_paths[t], hex, err);
             if (st == SHN_OK) fprintf(out, "%s/%s %s\n", p->sources[data->n_entries ? data->entries[0].source : 0], data->map->tables[t].file, hex);
@@ -297,6 +292,7 @@ void shn_plan_free(shn_plan *p)
     free(p->column);
     free(p->column_of);
     free(p->finding_ids);
+    free(p->findings);
     free(p->below);
     free(p->below_start);
     free(p->nameable);

@@ -22,6 +22,7 @@ typedef struct shn_plan {
     size_t                n_sources, sources_capacity;
     uint32_t             *column;               /* [K] registry index of each finding of the cohort */
     const char          **finding_ids;          /* [K] */
+    const shn_finding   **findings;             /* [K] as the registry has them */
     size_t                n_findings;
     int32_t              *column_of;            /* [R] -> K, -1 */
     uint32_t             *below;                /* strict descendants of each finding, one list after the other */

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/fail.h"
+#include "base/hash.h"
 #include "data/mapping.h"
 #include "shinden/import.h"
 
@@ -32,6 +33,16 @@ const char *shn_preset_text(const char *name)
     PRESETS(X)
 #undef X
     return NULL;
+}
+
+shn_status shn_map_digest(const char *name, char hex[65], shn_error *err)
+{
+    const char *text = shn_preset_text(name);
+    uint8_t     digest[32];
+    if (!text) return shn_sha256_file(name, hex, err);
+    shn_sha256_of(text, strlen(text), digest);
+    shn_sha256_hex(digest, hex);
+    return SHN_OK;
 }
 
 shn_status shn_map_preset(const char *name, shn_map **out, shn_error *err)

@@ -11,10 +11,18 @@
 
 const char *summary_metric_name(int metric)
 {
-#define X(name) #name,
+#define X(name, ranks) #name,
     static const char *const names[] = { SUMMARY_METRICS(X) };
 #undef X
     return names[metric];
+}
+
+int summary_metric_ranks(int metric)
+{
+#define X(name, ranks) ranks,
+    static const int marks[] = { SUMMARY_METRICS(X) };
+#undef X
+    return marks[metric];
 }
 
 /** Values of a resample in one row: metrics, then AUROC and average precision per finding. */

@@ -11,19 +11,22 @@
 #include "shinden/progress.h"
 #include "shinden/status.h"
 
-/** The metrics in the order in which they are printed; docs/metrics.md defines each. */
-#define SUMMARY_METRICS(X)                                                                                        \
-    X(auroc_macro) X(auroc_macro_10) X(auroc_macro_pos5) X(auprc_macro) X(auprc_macro_10) X(auprc_macro_pos5) X(f1_micro_05) X(f1_micro_tuned)            \
-    X(f1_micro_per_label) X(f1_micro_prevalence) X(f1_macro_05) X(f1_macro_tuned) X(f1_macro_per_label)           \
-    X(f1_sample_05) X(f1_sample_tuned) X(jaccard_sample) X(jaccard_sample_05) X(jaccard_micro) X(top1) X(top5)    \
-    X(top1_specific) X(top5_specific) X(recall_at_5) X(ece_raw) X(ece)
+/** The metrics in the order in which they are printed; docs/metrics.md defines each. 1: it ranks a record's findings against each other, which means nothing where they were not scored by one model. */
+#define SUMMARY_METRICS(X)                                                                                                        \
+    X(auroc_macro, 0) X(auroc_macro_10, 0) X(auroc_macro_pos5, 0) X(auprc_macro, 0) X(auprc_macro_10, 0) X(auprc_macro_pos5, 0)    \
+    X(f1_micro_05, 0) X(f1_micro_tuned, 0) X(f1_micro_per_label, 0) X(f1_micro_prevalence, 0)                                     \
+    X(f1_macro_05, 0) X(f1_macro_tuned, 0) X(f1_macro_per_label, 0) X(f1_sample_05, 0) X(f1_sample_tuned, 0)                      \
+    X(jaccard_sample, 0) X(jaccard_sample_05, 0) X(jaccard_micro, 0)                                                              \
+    X(top1, 1) X(top5, 1) X(top1_specific, 1) X(top5_specific, 1) X(recall_at_5, 1) X(ece_raw, 0) X(ece, 0)
 enum {
-#define X(name) METRIC_##name,
+#define X(name, ranks) METRIC_##name,
     SUMMARY_METRICS(X)
 #undef X
     METRIC_COUNT
 };
 const char *summary_metric_name(int metric);
+/** The mark above. */
+int summary_metric_ranks(int metric);
 
 /** Decisions are matrices of 0 and 1, because under cross-fitting each record has the thresholds of its fold. */
 typedef struct summary_input {

@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/fail.h"
+#include "eval/doc.h"
 #include "experiment/judge.h"
 #include "experiment/results.h"
 
@@ -98,17 +99,13 @@ static const char *size_word(double d)
     return size < PAIRED_MARGIN / 4 ? "negligible" : size < PAIRED_MARGIN ? "small" : size < 2.5 * PAIRED_MARGIN ? "moderate" : "large";
 }
 
-static void size_words(const xp_plan *p, const xp_claim *c, const outcome *o, char *out, size_t size)
+static json_t *size_words(const xp_plan *p, const xp_claim *c, const outcome *o)
 {
     const double v = o->d.v.value;
-    const char  *metric = summary_metric_name(c->metric);
-    char         what[96];
-    if (c->away < p->n_evaluations) snprintf(what, sizeof what, "the drop of %s", metric);
-    else snprintf(what, sizeof what, "%s", metric);
-    if (isnan(v)) snprintf(out, size, "%s is not defined here", what);
-    else
-        snprintf(out, size, "a %s difference: %s of %s is %.3f %s than that of %s (%.3f against %.3f; 95 %% interval of the difference %+.3f to %+.3f, Holm p %.3g)", size_word(v), what,
-                 c->higher.text, fabs(v), v >= 0 ? "higher" : "lower", c->lower.text, o->higher.v.value, o->lower.v.value, o->d.v.low, o->d.v.high, o->adjusted);
+    const char  *metric = summary_metric_name(c->metric), *drop = c->away < p->n_evaluations ? "the drop of " : "";
+    if (isnan(v)) return json_sprintf("%s%s is not defined here", drop, metric);
+    return json_sprintf("a %s difference: %s%s of %s is %.3f %s than that of %s (%.3f against %.3f; 95 %% interval of the difference %+.3f to %+.3f, Holm p %.3g)", size_word(v), drop, metric,
+                        c->higher.text, fabs(v), v >= 0 ? "higher" : "lower", c->lower.text, o->higher.v.value, o->lower.v.value, o->d.v.low, o->d.v.high, o->adjusted);
 }
 
 static const char *proxy_of(const xp_plan *p, const xp_row *row)
@@ -118,29 +115,26 @@ static const char *proxy_of(const xp_plan *p, const xp_row *row)
 }
 
 /** The config's own words, and "proxy only" where a small model stands in for a large one. */
-static void caveat_words(const xp_plan *p, const xp_claim *c, char *out, size_t size)
+static json_t *caveat_words(const xp_plan *p, const xp_claim *c)
 {
+    static const char proxy[] = "proxy only: ";
     const char *a = proxy_of(p, &c->higher), *b = proxy_of(p, &c->lower);
-    size_t used = (size_t)snprintf(out, size, "%s", c->caveat);
-    if (*a) used += (size_t)snprintf(out + used, used < size ? size - used : 0, "%sproxy only: %s", used ? "; " : "", a);
-    if (*b && strcmp(a, b) != 0 && used < size) snprintf(out + used, size - used, "%sproxy only: %s", used ? "; " : "", b);
+    if (strcmp(a, b) == 0) b = "";
+    return json_sprintf("%s%s%s%s%s%s%s", c->caveat, *c->caveat && *a ? "; " : "", *a ? proxy : "", a, (*c->caveat || *a) && *b ? "; " : "", *b ? proxy : "", b);
 }
 
-static json_t *value_json(const paired_value *d)
-{
-    return json_pack("{s:o, s:o, s:o, s:I}", "value", xp_number(d->v.value), "low", xp_number(d->v.low), "high", xp_number(d->v.high), "n_undefined", (json_int_t)d->v.n_undefined);
-}
-
+/** NULL: out of memory. */
 static json_t *claim_json(const xp_plan *p, const xp_claim *c, const outcome *o)
 {
-    char words[640], caveat[512];
-    size_words(p, c, o, words, sizeof words);
-    caveat_words(p, c, caveat, sizeof caveat);
-    json_t *j = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:s}", "name", c->name, "claim", c->text, "verdict", verdict(c, o), "size",
-                          words, "higher", c->higher.text, "lower", c->lower.text, "metric", summary_metric_name(c->metric), "evaluation", p->evaluations[c->evaluation].name,
-                          "difference", value_json(&o->d), "higher_value", value_json(&o->higher), "lower_value", value_json(&o->lower), "p", xp_number(o->d.p), "p_holm",
-                          xp_number(o->adjusted), "n_seeds", (json_int_t)o->n_seeds, "n_records", (json_int_t)o->n_records, "n_findings", (json_int_t)o->n_findings, "caveat", caveat);
-    if (j && c->away < p->n_evaluations) json_object_set_new(j, "away", json_string(p->evaluations[c->away].name));
+    json_t *j = json_pack("{s:s, s:s, s:s, s:o, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:o}", "name", c->name, "claim", c->text, "verdict", verdict(c, o), "size",
+                          size_words(p, c, o), "higher", c->higher.text, "lower", c->lower.text, "metric", summary_metric_name(c->metric), "evaluation",
+                          p->evaluations[c->evaluation].name, "difference", doc_value(&o->d.v), "higher_value", doc_value(&o->higher.v), "lower_value", doc_value(&o->lower.v), "p",
+                          doc_number(o->d.p), "p_holm", doc_number(o->adjusted), "n_seeds", (json_int_t)o->n_seeds, "n_records", (json_int_t)o->n_records, "n_findings",
+                          (json_int_t)o->n_findings, "caveat", caveat_words(p, c));
+    if (j && c->away < p->n_evaluations && json_object_set_new(j, "away", json_string(p->evaluations[c->away].name)) != 0) {
+        json_decref(j);
+        j = NULL;
+    }
     return j;
 }
 
@@ -156,9 +150,9 @@ shn_status xp_claims(const xp_grid *g, const shn_watcher *watcher, json_t *claim
     }
     if (st == SHN_OK) {
         xp_holm(raw, p->n_claims, adjusted);
-        for (size_t i = 0; i < p->n_claims; i++) {
+        for (size_t i = 0; i < p->n_claims && st == SHN_OK; i++) {
             all[i].adjusted = adjusted[i];
-            json_array_append_new(claims, claim_json(p, &p->claims[i], &all[i]));
+            st = xp_append(claims, claim_json(p, &p->claims[i], &all[i]), err);
         }
     }
     free(all);

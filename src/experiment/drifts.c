@@ -36,31 +36,31 @@ static json_t *side_json(const drift_side *s)
     return json_pack("{s:o, s:o, s:o, s:o, s:I}", "mean", xp_short(s->mean), "median", xp_short(s->median), "low", xp_short(s->low), "high", xp_short(s->high), "n", (json_int_t)s->n);
 }
 
-static json_t *measures_json(const drift_measure *m)
+static shn_status add_measures(const drift_measure *m, json_t *list, shn_error *err)
 {
-    json_t *list = json_array();
-    for (int i = 0; i < DRIFT_MEASURES; i++)
-        json_array_append_new(list, json_pack("{s:s, s:s, s:o, s:o, s:o}", "name", m[i].name, "unit", m[i].unit, "home", side_json(&m[i].home), "away", side_json(&m[i].away), "effect",
-                                              xp_short(m[i].effect)));
-    return list;
+    shn_status st = SHN_OK;
+    for (int i = 0; i < DRIFT_MEASURES && st == SHN_OK; i++)
+        st = xp_append(list, json_pack("{s:s, s:s, s:o, s:o, s:o}", "name", m[i].name, "unit", m[i].unit, "home", side_json(&m[i].home), "away", side_json(&m[i].away), "effect",
+                                       xp_short(m[i].effect)), err);
+    return st;
 }
 
 /** How often each shared finding occurs on either side. */
-static json_t *prevalence_json(const judged *j)
+static shn_status add_prevalence(const judged *j, json_t *list, shn_error *err)
 {
-    json_t *list = json_array();
-    for (size_t k = 0; k < j->set.K; k++) {
+    shn_status st = SHN_OK;
+    for (size_t k = 0; k < j->set.K && st == SHN_OK; k++) {
         size_t known = 0, positive = 0;
         for (size_t i = 0; i < j->set.n; i++) {
             known += j->set.known[i * j->set.K + k];
             positive += j->set.known[i * j->set.K + k] && j->set.label[i * j->set.K + k];
         }
         const shn_finding *f = shn_registry_at(j->nodes->registry, j->nodes->node[k]);
-        json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:I, s:I}", "id", f->id, "name_en", f->name_en, "name_ja", f->name_ja, "compared", j->nodes->pairs[k], "home",
-                                              xp_short(j->prevalence[k]), "away", known ? xp_short((double)positive / (double)known) : json_null(), "n_pos", (json_int_t)positive,
-                                              "n_known", (json_int_t)known));
+        st = xp_append(list, json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:I, s:I}", "id", f->id, "name_en", f->name_en, "name_ja", f->name_ja, "compared", j->nodes->pairs[k], "home",
+                                       xp_short(j->prevalence[k]), "away", known ? xp_short((double)positive / (double)known) : json_null(), "n_pos", (json_int_t)positive, "n_known",
+                                       (json_int_t)known), err);
     }
-    return list;
+    return st;
 }
 
 static shn_status drift_json(const xp_grid *g, const xp_row *row, const xp_evaluation *e, const shn_watcher *watcher, json_t **out, shn_error *err)
@@ -80,12 +80,15 @@ static shn_status drift_json(const xp_grid *g, const xp_row *row, const xp_evalu
     if (st == SHN_OK) st = side_open(m, eng, p->cohorts[e->cohort].open, e->split, watcher, &away, err);
     if (st == SHN_OK) st = drift_records(home.c, home.rows, home.n, away.c, away.rows, away.n, measure, err);
     if (st == SHN_OK) st = drift_embeddings(home.z, home.n, away.z, away.n, m->input.n_windows, m->E, &space, err);
-    if (st == SHN_OK)
+    if (st == SHN_OK) {
+        json_t *measures = json_array(), *prevalence = json_array();
         *out = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:f, s:f, s:I, s:I, s:o, s:o, s:o, s:o}", "evaluation", e->name, "home", p->cohorts[e->home].name, "home_split", home_split, "away",
                          p->cohorts[e->cohort].name, "away_split", e->split, "row", row->text, "home_fs_hz", shn_cohort_fs_hz(home.c), "away_fs_hz", shn_cohort_fs_hz(away.c), "n_home",
-                         (json_int_t)home.n, "n_away", (json_int_t)away.n, "measures", measures_json(measure), "embedding_distance", xp_short(space.distance), "embedding_auroc",
-                         xp_short(space.auroc), "prevalence", prevalence_json(&j));
-    if (st == SHN_OK && !*out) st = shn_fail_nomem(err, "experiment.drift");
+                         (json_int_t)home.n, "n_away", (json_int_t)away.n, "measures", measures, "embedding_distance", xp_short(space.distance), "embedding_auroc", xp_short(space.auroc),
+                         "prevalence", prevalence);
+        st = *out ? add_measures(measure, measures, err) : shn_fail_nomem(err, "experiment.drift");
+        if (st == SHN_OK) st = add_prevalence(&j, prevalence, err);
+    }
     side_free(&home);
     side_free(&away);
     shn_engine_free(eng);
@@ -111,7 +114,8 @@ shn_status xp_drifts(const xp_grid *g, const shn_watcher *watcher, json_t *drift
         json_t              *one = NULL;
         if (e->home == g->plan->n_cohorts || !row) continue;
         st = drift_json(g, row, e, watcher, &one, err);
-        if (one) json_array_append_new(drifts, one);
+        if (st == SHN_OK) st = xp_append(drifts, one, err);
+        else json_decref(one);
         if (st != SHN_OK) shn_error_prefix(err, "drift at '%.40s'", e->name);
     }
     return st;

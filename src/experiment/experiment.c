@@ -1,7 +1,6 @@
 /** One call from a config to a report: cohorts, runs, results, pages. */
 #include "shinden/experiment.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +9,7 @@
 #include "base/fail.h"
 #include "base/file.h"
 #include "base/threads.h"
+#include "eval/doc.h"
 #include "experiment/cases.h"
 #include "experiment/figures.h"
 #include "experiment/grid.h"
@@ -21,10 +21,9 @@ void shn_experiment_defaults(shn_experiment_options *options) { *options = (shn_
 /** Writes text (freed) to folder/name + ending. */
 static shn_status put(const char *folder, const char *name, const char *ending, char *text, shn_error *err)
 {
-    char path[SHN_PATH_MAX], file[300];
-    snprintf(file, sizeof file, "%.200s%s", name, ending);
-    for (char *p = file; *p; p++)
-        if (!isalnum((unsigned char)*p) && !strchr(".-_", *p)) *p = '_';
+    char path[SHN_PATH_MAX], whole[400], file[250];
+    snprintf(whole, sizeof whole, "%s%s", name, ending);
+    xp_file_name(whole, file, sizeof file);
     shn_status st = shn_path_join(path, folder, file, err);
     if (st == SHN_OK) st = shn_file_write(path, text, strlen(text), err);
     free(text);
@@ -87,8 +86,8 @@ static shn_status describe_run(const xp_grid *g, json_t *doc, shn_error *err)
     double seconds = 0;
     cpu_name(cpu);
     for (size_t i = 0; i < g->n_runs; i++) seconds += g->runs[i].seconds;
-    json_t *run = json_pack("{s:s, s:s, s:s, s:i, s:I, s:f}", "config", *g->plan->path == '/' ? shn_path_base(g->plan->path) : g->plan->path, "program", "shinden " SHINDEN_VERSION, "cpu", cpu,
-                            "cores", (int)shn_cores(), "n_runs", (json_int_t)g->n_runs, "training_seconds", seconds);
+    json_t *run = json_pack("{s:o, s:s, s:o, s:i, s:I, s:f}", "config", doc_text(*g->plan->path == '/' ? shn_path_base(g->plan->path) : g->plan->path), "program", "shinden " SHINDEN_VERSION,
+                            "cpu", doc_text(cpu), "cores", (int)shn_cores(), "n_runs", (json_int_t)g->n_runs, "training_seconds", seconds);
     return run && json_object_set_new(doc, "run", run) == 0 ? SHN_OK : shn_fail_nomem(err, "experiment");
 }
 
@@ -137,7 +136,7 @@ static size_t count_finished(const xp_grid *g)
     return n;
 }
 
-shn_status shn_experiment(const char *config_path, const char *folder, const shn_experiment_options *options, shn_experiment_summary *summary, shn_error *err)
+shn_status shn_experiment(const char *config_path, const char *folder, const shn_experiment_options *options, shn_experiment_summary *out, shn_error *err)
 {
     xp_plan   *plan = NULL;
     xp_grid    grid = { 0 };
@@ -148,7 +147,7 @@ shn_status shn_experiment(const char *config_path, const char *folder, const shn
         st = xp_grid_run(&grid, options->n_workers, &options->watcher, err);
         if (st == SHN_OK) st = write_report(&grid, folder, options, err);
     }
-    if (st == SHN_OK && summary) *summary = (shn_experiment_summary){ plan->n_systems, grid.n_runs, count_finished(&grid), plan->n_claims };
+    if (st == SHN_OK && out) *out = (shn_experiment_summary){ plan->n_systems, grid.n_runs, count_finished(&grid), plan->n_claims };
     xp_grid_close(&grid);
     xp_plan_free(plan);
     return st;

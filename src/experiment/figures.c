@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/fail.h"
+#include "experiment/page_words.h"
 #include "report/chart.h"
 
 enum { SERIES_MAX = 32, COLUMNS = 3 };
@@ -23,19 +24,11 @@ void xp_figures_free(xp_figures *f)
     *f = (xp_figures){ 0 };
 }
 
-static const char *word(const json_t *o, const char *key)
-{
-    const char *s = json_string_value(json_object_get(o, key));
-    return s ? s : "";
-}
-
-static double number(const json_t *v) { return json_is_number(v) ? json_number_value(v) : NAN; }
-
 /** Takes over a finished page under "TABLE-kind". */
 static shn_status keep(xp_figures *f, const char *table, const char *kind, const char *caption, shn_html *page, shn_error *err)
 {
-    char name[300], *svg = NULL;
-    snprintf(name, sizeof name, "%.200s%s%.80s", table ? table : "", table ? "-" : "", kind);
+    char name[360], *svg = NULL;
+    snprintf(name, sizeof name, "%s%s%s", table ? table : "", table ? "-" : "", kind);
     const shn_status st = shn_html_finish(page, &svg, err);
     if (st != SHN_OK) return st;
     if (shn_grow(&f->list, &f->capacity, f->n + 1, sizeof *f->list) != 0) {
@@ -57,7 +50,7 @@ static shn_status read_points(const json_t *list, points *p, shn_error *err)
     p->block = shn_alloc(4 * p->n, sizeof *p->block);
     if (!p->block) return shn_fail_nomem(err, "experiment.figures");
     for (size_t i = 0; i < p->n; i++)
-        for (size_t c = 0; c < 4; c++) p->block[c * p->n + i] = number(json_array_get(json_array_get(list, i), c));
+        for (size_t c = 0; c < 4; c++) p->block[c * p->n + i] = xp_page_value(json_array_get(json_array_get(list, i), c));
     return SHN_OK;
 }
 
@@ -86,7 +79,7 @@ static shn_status collect(const json_t *table, const char *key, shn_mark mark, d
         if (curves) colour++;
         if (!list || d->n == SERIES_MAX || st != SHN_OK) continue;
         st = read_points(list, &d->p[d->n], err);
-        if (st == SHN_OK) d->s[d->n] = series_of(&d->p[d->n], word(row, "row"), mark, colour - 1);
+        if (st == SHN_OK) d->s[d->n] = series_of(&d->p[d->n], xp_page_word(row, "row"), mark, colour - 1);
         d->n += st == SHN_OK;
     }
     return st;
@@ -106,7 +99,7 @@ static shn_status draw_panels(const json_t *table, const char *kind, const char 
     drawn       *d = shn_alloc(1, sizeof *d);
     const double width = wide * (double)n;
     if (!d) return shn_fail_nomem(err, "experiment.figures");
-    shn_svg_begin(&page, width, high + SHN_SVG_FOOT, word(table, "title"));
+    shn_svg_begin(&page, width, high + SHN_SVG_FOOT, xp_page_word(table, "title"));
     for (size_t i = 0; i < n && st == SHN_OK; i++) {
         st = collect(table, panels[i].key, panels[i].mark, d, err);
         shn_chart chart = panels[i].chart;
@@ -118,7 +111,7 @@ static shn_status draw_panels(const json_t *table, const char *kind, const char 
     }
     shn_svg_end(&page, width, high + SHN_SVG_FOOT);
     free(d);
-    if (st == SHN_OK && n_drawn) return keep(f, word(table, "name"), kind, caption, &page, err);
+    if (st == SHN_OK && n_drawn) return keep(f, xp_page_word(table, "name"), kind, caption, &page, err);
     free(page.text);
     return st;
 }
@@ -161,7 +154,7 @@ static const json_t *finding_of(const json_t *row, const char *id)
     size_t  i;
     json_t *one;
     json_array_foreach(json_object_get(row, "per_finding"), i, one)
-        if (strcmp(word(one, "id"), id) == 0) return one;
+        if (strcmp(xp_page_word(one, "id"), id) == 0) return one;
     return NULL;
 }
 
@@ -172,7 +165,7 @@ static int by_positives(const void *a, const void *b)
 {
     const order *x = a, *y = b;
     if (x->n_pos != y->n_pos) return x->n_pos < y->n_pos ? 1 : -1;
-    return strcmp(word(x->finding, "id"), word(y->finding, "id"));
+    return strcmp(xp_page_word(x->finding, "id"), xp_page_word(y->finding, "id"));
 }
 
 static shn_status draw_forest(const json_t *table, const json_t *const *rows, const char *const *names, size_t n_rows, const order *sorted, size_t n, xp_figures *f, shn_error *err)
@@ -184,12 +177,12 @@ static shn_status draw_forest(const json_t *table, const json_t *const *rows, co
     shn_status      st = line && note && v ? SHN_OK : shn_fail_nomem(err, "experiment.figures");
     for (size_t i = 0; i < n && st == SHN_OK; i++) {
         snprintf(note[i], sizeof note[i], "%.0f", sorted[i].n_pos);
-        line[i] = (shn_forest_row){ word(sorted[i].finding, "name_en"), word(sorted[i].finding, "name_ja"), note[i], sorted[i].n_pos < 10 };
+        line[i] = (shn_forest_row){ xp_page_word(sorted[i].finding, "name_en"), xp_page_word(sorted[i].finding, "name_ja"), note[i], sorted[i].n_pos < 10 };
         for (size_t r = 0; r < n_rows; r++) {
-            const json_t *one = finding_of(rows[r], word(sorted[i].finding, "id"));
-            v[r * n + i] = number(json_object_get(one, "auroc"));
-            v[(n_rows + r) * n + i] = number(json_object_get(one, "auroc_low"));
-            v[(2 * n_rows + r) * n + i] = number(json_object_get(one, "auroc_high"));
+            const json_t *one = finding_of(rows[r], xp_page_word(sorted[i].finding, "id"));
+            v[r * n + i] = xp_page_number(one, "auroc");
+            v[(n_rows + r) * n + i] = xp_page_number(one, "auroc_low");
+            v[(2 * n_rows + r) * n + i] = xp_page_number(one, "auroc_high");
         }
     }
     if (st == SHN_OK) {
@@ -200,10 +193,10 @@ static shn_status draw_forest(const json_t *table, const json_t *const *rows, co
                                     .x_label = "AUROC", .rows = line, .n_rows = n, .n_series = n_rows, .names = names, .value = v, .low = v + n_rows * n, .high = v + 2 * n_rows * n,
                                     .x_low = low, .x_high = 1, .mark = 0.5 };
         const double height = shn_forest_height(&forest) + SHN_SVG_FOOT;
-        shn_svg_begin(&page, forest_wide, height, word(table, "title"));
+        shn_svg_begin(&page, forest_wide, height, xp_page_word(table, "title"));
         shn_forest_draw(&page, &forest, 0, 0, forest_wide);
         shn_svg_end(&page, forest_wide, height);
-        st = keep(f, word(table, "name"), "findings", "AUROC of each finding with its interval", &page, err);
+        st = keep(f, xp_page_word(table, "name"), "findings", "AUROC of each finding with its interval", &page, err);
     }
     free(line);
     free(note);
@@ -219,14 +212,14 @@ static shn_status draw_findings(const json_t *table, xp_figures *f, shn_error *e
     json_t       *row, *one;
     json_array_foreach(json_object_get(table, "rows"), i, row)
         if (json_object_get(row, "per_finding") && n_rows < SERIES_MAX) {
-            names[n_rows] = word(row, "row");
+            names[n_rows] = xp_page_word(row, "row");
             rows[n_rows++] = row;
         }
     if (n_rows == 0) return SHN_OK;
     order *sorted = shn_alloc(json_array_size(json_object_get(rows[0], "per_finding")), sizeof *sorted);
     if (!sorted) return shn_fail_nomem(err, "experiment.figures");
     json_array_foreach(json_object_get(rows[0], "per_finding"), i, one)
-        if (json_is_number(json_object_get(one, "auroc"))) sorted[n++] = (order){ one, number(json_object_get(one, "n_pos")) };
+        if (json_is_number(json_object_get(one, "auroc"))) sorted[n++] = (order){ one, xp_page_number(one, "n_pos") };
     if (n) qsort(sorted, n, sizeof *sorted, by_positives);
     const shn_status st = n ? draw_forest(table, rows, names, n_rows, sorted, n, f, err) : SHN_OK;
     free(sorted);
@@ -250,9 +243,9 @@ static shn_status draw_learning(const json_t *doc, xp_figures *f, shn_error *err
         points        p = { 0 };
         char          note[64];
         st = read_points(json_object_get(one, "epochs"), &p, err);
-        snprintf(note, sizeof note, "mean and range of %d runs", (int)number(json_object_get(one, "n_runs")));
+        snprintf(note, sizeof note, "mean and range of %d runs", (int)xp_page_number(one, "n_runs"));
         const shn_series s = st == SHN_OK ? series_of(&p, NULL, SHN_MARK_LINE, 0) : (shn_series){ 0 };
-        const shn_chart  c = { .title = word(one, "system"), .note = note, .x_label = "epoch", .y_label = "training loss", .x_low = NAN, .x_high = NAN, .y_low = NAN, .y_high = NAN,
+        const shn_chart  c = { .title = xp_page_word(one, "system"), .note = note, .x_label = "epoch", .y_label = "training loss", .x_low = NAN, .x_high = NAN, .y_low = NAN, .y_high = NAN,
                                .series = &s, .n_series = 1 };
         if (st == SHN_OK) shn_chart_draw(&page, &c, small_wide * (double)(i % per_line), small_high * (double)(i / per_line), small_wide, small_high);
         free(p.block);
@@ -270,7 +263,7 @@ static const json_t *metric_of(const json_t *doc, const char *system, const char
     json_t *table, *row;
     json_array_foreach(json_object_get(doc, "tables"), t, table)
         json_array_foreach(json_object_get(table, "rows"), r, row) {
-            if (strcmp(word(row, "system"), system) != 0) continue;
+            if (strcmp(xp_page_word(row, "system"), system) != 0) continue;
             *name = json_string_value(json_array_get(json_object_get(table, "metrics"), 0));
             return json_object_get(json_object_get(row, "metrics"), *name);
         }
@@ -288,24 +281,24 @@ static shn_status draw_sweep(const json_t *doc, const json_t *sweep, xp_figures 
     int           positive = 1;
     if (!v) return shn_fail_nomem(err, "experiment.figures");
     for (size_t i = 0; i < n; i++) {
-        const json_t *one = json_array_get(list, i), *m = metric_of(doc, word(one, "system"), &metric);
-        const double  row[7] = { number(json_object_get(one, "x")), number(json_object_get(one, "loss")), number(json_object_get(one, "low")), number(json_object_get(one, "high")),
-                                 number(json_object_get(m, "value")), number(json_object_get(m, "low")), number(json_object_get(m, "high")) };
+        const json_t *one = json_array_get(list, i), *m = metric_of(doc, xp_page_word(one, "system"), &metric);
+        const double  row[7] = { xp_page_number(one, "x"), xp_page_number(one, "loss"), xp_page_number(one, "low"), xp_page_number(one, "high"),
+                                 xp_page_number(m, "value"), xp_page_number(m, "low"), xp_page_number(m, "high") };
         for (size_t c = 0; c < 7; c++) v[c * n + i] = row[c];
         positive &= row[0] > 0;
     }
     const shn_series loss = { .x = v, .y = v + n, .low = v + 2 * n, .high = v + 3 * n, .n = n, .mark = SHN_MARK_POINTS };
     const shn_series score = { .x = v, .y = v + 4 * n, .low = v + 5 * n, .high = v + 6 * n, .n = n, .mark = SHN_MARK_POINTS, .colour = 1 };
-    const shn_chart left = { .title = word(sweep, "base"), .note = "training loss, last epoch: mean and range of the runs", .x_label = word(sweep, "key"), .y_label = "loss", .x_low = NAN,
+    const shn_chart left = { .title = xp_page_word(sweep, "base"), .note = "training loss, last epoch: mean and range of the runs", .x_label = xp_page_word(sweep, "key"), .y_label = "loss", .x_low = NAN,
                              .x_high = NAN, .y_low = NAN, .y_high = NAN, .x_log = positive, .series = &loss, .n_series = 1 };
-    const shn_chart right = { .title = metric, .note = "mean over seeds, 95 % interval over patients and seeds", .x_label = word(sweep, "key"), .y_label = metric, .x_low = NAN, .x_high = NAN,
+    const shn_chart right = { .title = metric, .note = "mean over seeds, 95 % interval over patients and seeds", .x_label = xp_page_word(sweep, "key"), .y_label = metric, .x_low = NAN, .x_high = NAN,
                               .y_low = NAN, .y_high = NAN, .x_log = positive, .series = &score, .n_series = 1 };
-    shn_svg_begin(&page, 2 * wide, high + SHN_SVG_FOOT, word(sweep, "base"));
+    shn_svg_begin(&page, 2 * wide, high + SHN_SVG_FOOT, xp_page_word(sweep, "base"));
     shn_chart_draw(&page, &left, 0, 0, wide, high);
     shn_chart_draw(&page, &right, wide, 0, wide, high);
     shn_svg_end(&page, 2 * wide, high + SHN_SVG_FOOT);
-    snprintf(kind, sizeof kind, "by-%.80s-%.80s", word(sweep, "key"), word(sweep, "base"));
-    snprintf(caption, sizeof caption, "%.120s: loss and result by %.80s", word(sweep, "base"), word(sweep, "key"));
+    snprintf(kind, sizeof kind, "by-%s-%s", xp_page_word(sweep, "key"), xp_page_word(sweep, "base"));
+    snprintf(caption, sizeof caption, "%s: loss and result by %s", xp_page_word(sweep, "base"), xp_page_word(sweep, "key"));
     const shn_status st = keep(f, NULL, kind, caption, &page, err);
     free(v);
     return st;

@@ -4,7 +4,6 @@
  */
 #include "experiment/grid.h"
 
-#include <ctype.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <pthread.h>
@@ -19,6 +18,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/threads.h"
+#include "data/mapping.h"
 #include "experiment/lists.h"
 #include "shinden/embed.h"
 #include "shinden/eval.h"
@@ -48,42 +48,63 @@ static shn_status open_folds(xp_cohort *c, const char *path, shn_error *err)
     return st;
 }
 
-/** What an imported cohort was made from, to be kept in it: a config that was changed must not go on with the old file. */
-static shn_status describe_import(const xp_cohort *c, char *out, size_t size, shn_error *err)
+/**
+ * What an imported cohort was made from, to be kept in it: a config, mapping or registry that was changed must not go on with the old file. *out is owned by
+ * the caller.
+ */
+static shn_status describe_import(const xp_cohort *c, char **out, shn_error *err)
 {
-    size_t used = (size_t)snprintf(out, size, "experiment: fs %g, seconds %g, windows_all %d, upsampling %d, missing leads %d, simulated %d", c->import.signal.fs_hz, c->import.seconds,
-                                   c->import.windows_all, c->import.signal.allow_upsampling, c->import.signal.allow_missing_leads, c->import.simulated);
-    for (size_t i = 0; i < c->n_collections && used < size; i++) {
+    size_t     size;
+    FILE      *f = open_memstream(out, &size);
+    shn_status st = SHN_OK;
+    if (!f) return shn_fail_nomem(err, "experiment");
+    fprintf(f, "experiment: fs %g, seconds %g, windows_all %d, upsampling %d, missing leads %d, simulated %d, registry %s", c->import.signal.fs_hz, c->import.seconds, c->import.windows_all,
+            c->import.signal.allow_upsampling, c->import.signal.allow_missing_leads, c->import.simulated, shn_registry_version(shn_registry_builtin()));
+    for (size_t i = 0; i < c->n_collections && st == SHN_OK; i++) {
         const shn_collection *o = &c->collections[i];
-        used += (size_t)snprintf(out + used, size - used, "; %s %s", o->preset ? o->preset : o->map_path, o->folder ? o->folder : "");
+        const char *mapping = o->preset ? o->preset : o->map_path;
+        char        hex[65] = "";
+        if (!o->preset || shn_preset_text(o->preset)) st = shn_map_digest(mapping, hex, err);      /* the import names the presets where there is no such */
+        fprintf(f, "; %s %s %s", mapping, hex, o->folder ? o->folder : "");
     }
-    for (size_t i = 0; i < c->import.n_beside && used < size; i++) used += (size_t)snprintf(out + used, size - used, "; beside %s", c->import.beside[i]);
-    return used < size ? SHN_OK : shn_fail(err, SHN_RANGE, SHN_REASON_LIMIT, "experiment", "an import of more than %zu letters", size - 1);
+    for (size_t i = 0; i < c->import.n_beside; i++) fprintf(f, "; beside %s", c->import.beside[i]);
+    if (fclose(f) != 0 && st == SHN_OK) st = shn_fail_nomem(err, "experiment");
+    if (st == SHN_OK) return SHN_OK;
+    free(*out);
+    *out = NULL;
+    return st;
+}
+
+/** A cohort that is there already must have been made from the same. */
+static shn_status check_import(const char *path, const char *made_from, shn_error *err)
+{
+    shn_cohort *there;
+    shn_status  st = shn_cohort_open(path, &there, err);
+    if (st != SHN_OK) return st;
+    if (strcmp(shn_cohort_attribute(there, "command"), made_from) != 0)
+        st = shn_fail(err, SHN_MISMATCH, SHN_REASON_BAD_VALUE, "experiment",
+                      "%s was imported with other settings, another mapping or another registry than there are now; delete it or use another folder", path);
+    shn_cohort_close(there);
+    return st;
 }
 
 /** Imports where there is no file yet; path: of the file. */
 static shn_status make_cohort(const char *folder, const xp_cohort *c, const shn_watcher *watcher, char path[SHN_PATH_MAX], shn_error *err)
 {
-    char name[300], cohorts[SHN_PATH_MAX], made_from[4096];
+    char name[XP_NAME_MAX + 8], cohorts[SHN_PATH_MAX], *made_from = NULL;
     if (c->file) return shn_path_join(path, "", c->file, err);
-    snprintf(name, sizeof name, "%.200s.h5", c->name);
+    snprintf(name, sizeof name, "%s.h5", c->name);
     shn_status st = shn_path_join(cohorts, folder, "cohorts", err);
     if (st == SHN_OK) st = shn_dir_make(cohorts, err);
     if (st == SHN_OK) st = shn_path_join(path, cohorts, name, err);
-    if (st == SHN_OK) st = describe_import(c, made_from, sizeof made_from, err);
-    if (st != SHN_OK) return st;
-    if (!shn_path_exists(path)) {
+    if (st == SHN_OK) st = describe_import(c, &made_from, err);
+    if (st == SHN_OK && !shn_path_exists(path)) {
         shn_import_options o = c->import;
         o.watcher = *watcher;
         o.command = made_from;
-        return shn_import(c->collections, c->n_collections, path, &o, NULL, err);
-    }
-    shn_cohort *there;
-    st = shn_cohort_open(path, &there, err);
-    if (st != SHN_OK) return st;
-    if (strcmp(shn_cohort_attribute(there, "command"), made_from) != 0)
-        st = shn_fail(err, SHN_MISMATCH, SHN_REASON_BAD_VALUE, "experiment", "%s was imported with other settings than the config has now; delete it or use another folder", path);
-    shn_cohort_close(there);
+        st = shn_import(c->collections, c->n_collections, path, &o, NULL, err);
+    } else if (st == SHN_OK) st = check_import(path, made_from, err);
+    free(made_from);
     return st;
 }
 
@@ -120,20 +141,12 @@ shn_status xp_cohort_digest(const shn_cohort *c, char out[XP_COHORT_DIGEST], shn
     return st;
 }
 
-/** Letters, digits, '.', '-', '_', '=' and ',' of a name; others become '_'. */
-static void folder_name(const char *name, char out[NAME_MAX_BYTES + 1])
-{
-    size_t n = 0;
-    for (; name[n] && n < NAME_MAX_BYTES; n++) out[n] = isalnum((unsigned char)name[n]) || strchr(".-_=,", name[n]) ? name[n] : '_';
-    out[n] = '\0';
-}
-
 /** DIR/runs/SYSTEM-SEED[-pPART]-DIGEST. */
 static shn_status name_folder(const xp_grid *g, xp_run *run, shn_error *err)
 {
     const xp_system *s = &g->plan->systems[run->system];
     char name[NAME_MAX_BYTES + 1], part[24] = "", tail[192], path[SHN_PATH_MAX];
-    folder_name(s->name, name);
+    xp_file_name(s->name, name, sizeof name);
     if (s->n_parts > 1) snprintf(part, sizeof part, "-p%zu", run->part + 1);
     snprintf(tail, sizeof tail, "runs/%s-%" PRIu64 "%s-%.8s", name, g->plan->seeds[run->seed], part, run->digest);
     const shn_status st = shn_path_join(path, g->folder, tail, err);
@@ -196,6 +209,23 @@ static shn_status name_runs(xp_grid *g, shn_error *err)
     return st;
 }
 
+static int by_folder(const void *a, const void *b) { return strcmp((*(xp_run *const *)a)->folder, (*(xp_run *const *)b)->folder); }
+
+/** Two runs in one folder would be two workers writing the same files: systems whose names differ only in what xp_file_name replaces or cuts, and nothing else. */
+static shn_status check_folders(const xp_grid *g, shn_error *err)
+{
+    xp_run   **sorted = shn_alloc(g->n_runs, sizeof *sorted);
+    shn_status st = sorted ? SHN_OK : shn_fail_nomem(err, "experiment");
+    for (size_t i = 0; sorted && i < g->n_runs; i++) sorted[i] = &g->runs[i];
+    if (sorted) qsort(sorted, g->n_runs, sizeof *sorted, by_folder);
+    for (size_t i = 1; i < g->n_runs && st == SHN_OK; i++)
+        if (strcmp(sorted[i - 1]->folder, sorted[i]->folder) == 0)
+            st = shn_fail(err, SHN_RANGE, SHN_REASON_BAD_VALUE, "experiment", "systems '%.90s' and '%.90s' have the same settings and would train in the same folder; rename one or take it out",
+                          g->plan->systems[sorted[i - 1]->system].name, g->plan->systems[sorted[i]->system].name);
+    free(sorted);
+    return st;
+}
+
 shn_status xp_grid_open(xp_plan *p, const char *folder, const shn_watcher *watcher, xp_grid *g, shn_error *err)
 {
     *g = (xp_grid){ .plan = p, .folder = shn_strdup(folder) };
@@ -218,7 +248,8 @@ shn_status xp_grid_open(xp_plan *p, const char *folder, const shn_watcher *watch
         for (size_t i = 0; i < p->n_systems; i++)
             for (size_t part = 0; part < p->systems[i].n_parts && seed < p->systems[i].n_seeds; part++)
                 g->runs[n++] = (xp_run){ .system = i, .seed = seed, .part = part };
-    return st == SHN_OK ? name_runs(g, err) : st;
+    if (st == SHN_OK) st = name_runs(g, err);
+    return st == SHN_OK ? check_folders(g, err) : st;
 }
 
 void xp_grid_close(xp_grid *g)

@@ -69,26 +69,35 @@ static shn_status read_course(const xp_grid *g, size_t system, course *c, shn_er
     return st;
 }
 
-/** A system whose config list varied one setting over numbers is a point of a sweep. */
-static json_t *sweep_of(const xp_system *s, json_t *sweeps)
+/** The points of a system's sweep, begun where it is the first of them; NULL: out of memory. */
+static json_t *points_of(const xp_system *s, json_t *sweeps)
 {
     size_t  i;
     json_t *one;
     json_array_foreach(sweeps, i, one)
-        if (strcmp(json_string_value(json_object_get(one, "base")), s->base) == 0 && strcmp(json_string_value(json_object_get(one, "key")), s->varied) == 0) return one;
-    json_array_append_new(sweeps, json_pack("{s:s, s:s, s:[]}", "base", s->base, "key", s->varied, "points"));
-    return json_array_get(sweeps, json_array_size(sweeps) - 1);
+        if (strcmp(json_string_value(json_object_get(one, "base")), s->base) == 0 && strcmp(json_string_value(json_object_get(one, "key")), s->varied) == 0) return json_object_get(one, "points");
+    one = json_pack("{s:s, s:s, s:[]}", "base", s->base, "key", s->varied, "points");
+    return xp_append(sweeps, one, NULL) == SHN_OK ? json_object_get(one, "points") : NULL;
 }
 
-static void add_point(const xp_system *s, const course *c, json_t *sweeps)
+/** A system whose config list varied one setting over numbers is a point of a sweep. */
+static shn_status add_point(const xp_system *s, const course *c, json_t *sweeps, shn_error *err)
 {
     char        *end;
     const double x = s->n_varied == 1 ? strtod(s->varied_value, &end) : NAN;
-    if (s->n_varied != 1 || end == s->varied_value || *end || c->n == 0) return;
+    if (s->n_varied != 1 || end == s->varied_value || *end || c->n == 0) return SHN_OK;
     const size_t last = c->n - 1;
-    json_array_append_new(json_object_get(sweep_of(s, sweeps), "points"),
-                          json_pack("{s:f, s:s, s:o, s:o, s:o}", "x", x, "system", s->name, "loss", xp_short(c->sum[last] / (double)c->n_runs), "low", xp_short(c->low[last]), "high",
-                                    xp_short(c->high[last])));
+    return xp_append(points_of(s, sweeps), json_pack("{s:f, s:s, s:o, s:o, s:o}", "x", x, "system", s->name, "loss", xp_short(c->sum[last] / (double)c->n_runs), "low",
+                                                     xp_short(c->low[last]), "high", xp_short(c->high[last])), err);
+}
+
+static shn_status add_course(const xp_system *s, const course *c, json_t *learning, shn_error *err)
+{
+    json_t    *points = json_array();
+    shn_status st = xp_append(learning, json_pack("{s:s, s:I, s:o}", "system", s->name, "n_runs", (json_int_t)c->n_runs, "epochs", points), err);
+    for (size_t e = 0; e < c->n && st == SHN_OK; e++)
+        st = xp_append(points, json_pack("[I, o, o, o]", (json_int_t)(e + 1), xp_short(c->sum[e] / (double)c->n_runs), xp_short(c->low[e]), xp_short(c->high[e])), err);
+    return st;
 }
 
 shn_status xp_learning(const xp_grid *g, json_t *learning, json_t *sweeps, shn_error *err)
@@ -97,13 +106,8 @@ shn_status xp_learning(const xp_grid *g, json_t *learning, json_t *sweeps, shn_e
     for (size_t i = 0; i < g->plan->n_systems && st == SHN_OK; i++) {
         course c = { 0 };
         st = read_course(g, i, &c, err);
-        if (st == SHN_OK && c.n_runs) {
-            json_t *points = json_array();
-            for (size_t e = 0; e < c.n; e++)
-                json_array_append_new(points, json_pack("[I, o, o, o]", (json_int_t)(e + 1), xp_short(c.sum[e] / (double)c.n_runs), xp_short(c.low[e]), xp_short(c.high[e])));
-            json_array_append_new(learning, json_pack("{s:s, s:I, s:o}", "system", g->plan->systems[i].name, "n_runs", (json_int_t)c.n_runs, "epochs", points));
-            add_point(&g->plan->systems[i], &c, sweeps);
-        }
+        if (st == SHN_OK && c.n_runs) st = add_course(&g->plan->systems[i], &c, learning, err);
+        if (st == SHN_OK && c.n_runs) st = add_point(&g->plan->systems[i], &c, sweeps, err);
         course_free(&c);
     }
     return st;

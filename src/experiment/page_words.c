@@ -14,11 +14,9 @@ const char *xp_page_word(const json_t *o, const char *key)
     return s ? s : "";
 }
 
-double xp_page_number(const json_t *o, const char *key)
-{
-    const json_t *v = json_object_get(o, key);
-    return json_is_number(v) ? json_number_value(v) : NAN;
-}
+double xp_page_value(const json_t *v) { return json_is_number(v) ? json_number_value(v) : NAN; }
+
+double xp_page_number(const json_t *o, const char *key) { return xp_page_value(json_object_get(o, key)); }
 
 shn_status xp_page_finish(FILE *f, char **text, shn_error *err)
 {
@@ -43,7 +41,6 @@ int xp_page_comparable(const json_t *p) { return xp_page_number(p, "home") < 1 &
 /** "val: 177 records of 166 patients; of 60 findings 50 have fewer than ten positives." Once for each evaluation. */
 static void say_size(const json_t *table, json_t *list, json_t *seen)
 {
-    char          text[400];
     size_t        k, n = 0, few = 0;
     json_t       *one;
     const json_t *row = json_array_get(json_object_get(table, "rows"), 0);
@@ -54,10 +51,12 @@ static void say_size(const json_t *table, json_t *list, json_t *seen)
         n += positive > 0;
         few += positive > 0 && positive < FEW_POSITIVES;
     }
-    int used = snprintf(text, sizeof text, "%.80s (cohort %.80s, %.40s): %.0f records of %.0f patients", xp_page_word(table, "evaluation"), xp_page_word(table, "cohort"),
-                        xp_page_word(table, "split"), xp_page_number(row, "n_records"), xp_page_number(row, "n_patients"));
-    if (n) used += snprintf(text + used, sizeof text - (size_t)used, "; of the %zu findings with a positive among them %zu have fewer than %d", n, few, FEW_POSITIVES);
-    json_array_append_new(list, json_sprintf("%s.", text));
+    json_t *size = json_sprintf("%s (cohort %s, %s): %.0f records of %.0f patients", xp_page_word(table, "evaluation"), xp_page_word(table, "cohort"), xp_page_word(table, "split"),
+                                xp_page_number(row, "n_records"), xp_page_number(row, "n_patients"));
+    json_t *rare = n ? json_sprintf("; of the %zu findings with a positive among them %zu have fewer than %d", n, few, FEW_POSITIVES) : json_string("");
+    json_array_append_new(list, json_sprintf("%s%s.", json_string_value(size), json_string_value(rare)));
+    json_decref(size);
+    json_decref(rare);
 }
 
 static int by_value(const void *a, const void *b)

@@ -10,6 +10,7 @@
 /** "" and NaN where the key is absent or of another kind. */
 const char *xp_page_word(const json_t *o, const char *key);
 double      xp_page_number(const json_t *o, const char *key);
+double      xp_page_value(const json_t *v);             /* NaN for what is no number */
 /** Closes a memory stream; *text is freed and NULL when something was lost. */
 SHN_NODISCARD shn_status xp_page_finish(FILE *f, char **text, shn_error *err);
 /** One side of a measure of drift: "0.71 [0.60, 0.87] (177)", a share as its mean, "not recorded" with none. */

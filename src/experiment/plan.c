@@ -1,5 +1,6 @@
 #include "experiment/plan.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,8 @@ static shn_status read_seeds(const xp_reader *r, shn_yaml_node node)
         size_t seed;
         const shn_status st = xp_count_of(r, shn_yaml_at(r->y, node, p->n_seeds), 1, 1e15, &seed);
         if (st != SHN_OK) return st;
+        for (size_t i = 0; i < p->n_seeds; i++)
+            if (p->seeds[i] == seed) return shn_yaml_fail(r->y, shn_yaml_at(r->y, node, p->n_seeds), r->err, "the seed %zu stands twice among 'seeds': it would count as two", seed);
         p->seeds[p->n_seeds] = seed;
     }
     return SHN_OK;
@@ -86,6 +89,14 @@ shn_status xp_plan_read(const char *path, const char *data, xp_plan **out, shn_e
     st = xp_plan_parse(bytes, n, path, data, out, err);
     free(bytes);
     return st;
+}
+
+void xp_file_name(const char *name, char *out, size_t size)
+{
+    size_t n = 0;
+    for (; name[n] && n + 1 < size; n++) out[n] = (unsigned char)name[n] >= 0x80 || isalnum((unsigned char)name[n]) || strchr(".-_=,", name[n]) ? name[n] : '_';
+    while (n > 0 && ((unsigned char)name[n] & 0xC0) == 0x80) n--;       /* in the middle of a letter: before it */
+    out[n] = '\0';
 }
 
 void xp_plan_free(xp_plan *p)

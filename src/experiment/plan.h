@@ -17,6 +17,7 @@
 #define XP_SEEDS_MAX   100
 #define XP_SETTINGS_MAX 64
 #define XP_PARTS_MAX   64               /* folds of a cross-validation, groups of a label list */
+#define XP_NAME_MAX    100              /* bytes of a name in the config; files are called after it */
 #define XP_PLOT_ROWS   5                /* rows of a table that are drawn where it does not name them */
 
 typedef struct xp_cohort {
@@ -110,6 +111,8 @@ SHN_NODISCARD shn_status xp_plan_read(const char *path, const char *data, xp_pla
 /** The same from bytes; path is where relative paths start from and what errors name. */
 SHN_NODISCARD shn_status xp_plan_parse(const uint8_t *bytes, size_t n_bytes, const char *path, const char *data, xp_plan **out, shn_error *err);
 void xp_plan_free(xp_plan *plan);                       /* accepts NULL; closes what is open */
+/** A name as a file may be called: letters, digits, '.', '-', '_', '=', ',' and what is not ASCII stay, the rest becomes '_'; cut between letters to less than `size` bytes. */
+void xp_file_name(const char *name, char *out, size_t size);
 /** Training settings of a system: the loss's defaults, then the system's own, then the seed and the part's left-out findings; one thread. */
 SHN_NODISCARD shn_status xp_train_config(const xp_plan *plan, const xp_system *s, uint64_t seed, size_t part, shn_train_config *out, shn_error *err);
 /** The cohort that a part of a system is trained on: a fold's view or the whole; NULL before grid.c has opened it. */

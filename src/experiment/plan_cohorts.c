@@ -39,39 +39,46 @@ static shn_status read_folds(const xp_reader *r, shn_yaml_node node, xp_cohort *
     return folds ? xp_count_of(r, folds, 2, XP_PARTS_MAX, &c->n_folds) : SHN_OK;
 }
 
+/** What is said of records that are imported here; a cohort that is made already has it in its file. */
+static shn_status read_import(const xp_reader *r, shn_yaml_node node, xp_cohort *c)
+{
+    const shn_yaml_node fs = xp_find(r, node, "fs"), seconds = xp_find(r, node, "seconds"), windows = xp_find(r, node, "windows"), beside = xp_find(r, node, "beside");
+    shn_import_options *o = &c->import;
+    shn_status st = read_collections(r, xp_find(r, node, "import"), c);
+    if (st == SHN_OK && fs) st = xp_number_of(r, fs, 10, 10000, &o->signal.fs_hz);
+    if (st == SHN_OK && seconds) st = xp_number_of(r, seconds, 0.1, 86400, &o->seconds);
+    if (st == SHN_OK && windows && strcmp(xp_text_of(r, windows), "all") != 0)
+        st = shn_yaml_fail(r->y, windows, r->err, "'%.40s': 'windows' is all or left out (the central one of longer records)", xp_text_of(r, windows));
+    o->windows_all = windows != 0;
+    if (st == SHN_OK && beside) {
+        st = xp_words_of(r, beside, &c->beside, &o->n_beside);
+        o->beside = c->beside;
+    }
+    if (st == SHN_OK) st = xp_flag_of(r, xp_find(r, node, "allow_upsampling"), &o->signal.allow_upsampling);
+    if (st == SHN_OK) st = xp_flag_of(r, xp_find(r, node, "allow_missing_leads"), &o->signal.allow_missing_leads);
+    return st == SHN_OK ? xp_flag_of(r, xp_find(r, node, "simulated"), &o->simulated) : st;
+}
+
 static shn_status read_cohort(const xp_reader *r, shn_yaml_node node, const char *name, xp_cohort *c)
 {
-    static const char *const keys[] = { "file", "same_as", "import", "fs", "seconds", "windows", "allow_upsampling", "allow_missing_leads", "simulated", "beside", "cross_validate", "pool", NULL };
+    static const char *const made[] = { "file", "same_as", "cross_validate", "pool", NULL };
+    static const char *const imported[] = { "file", "same_as", "import", "fs", "seconds", "windows", "allow_upsampling", "allow_missing_leads", "simulated", "beside", "cross_validate", "pool", NULL };
+    const shn_yaml_node file = xp_find(r, node, "file"), list = xp_find(r, node, "import"), same = xp_find(r, node, "same_as");
     c->name = name;
+    c->twin = (size_t)(c - r->p->cohorts);
     shn_import_defaults(&c->import);
     c->import.n_threads = 0;
-    shn_status st = xp_check_keys(r, node, keys);
+    shn_status st = xp_check_keys(r, node, imported);
+    if (st == SHN_OK && !!file + !!list + !!same != 1) st = shn_yaml_fail(r->y, node, r->err, "a cohort needs one of file, import and same_as");
+    if (st == SHN_OK && !list) st = xp_check_keys(r, node, made);
     if (st == SHN_OK) st = read_folds(r, node, c);
     if (st != SHN_OK) return st;
-    const shn_yaml_node file = xp_find(r, node, "file"), list = xp_find(r, node, "import"), fs = xp_find(r, node, "fs"), seconds = xp_find(r, node, "seconds");
-    const shn_yaml_node same = xp_find(r, node, "same_as");
-    c->twin = (size_t)(c - r->p->cohorts);
-    if (!!file + !!list + !!same != 1) return shn_yaml_fail(r->y, node, r->err, "a cohort needs one of file, import and same_as");
-    if (same) {
-        const size_t other = xp_index_of_cohort(r->p, xp_text_of(r, same));     /* knows the cohorts above this one */
-        if (other == r->p->n_cohorts) return shn_yaml_fail(r->y, same, r->err, "no cohort '%.60s' above", xp_text_of(r, same));
-        c->twin = r->p->cohorts[other].twin;
-        return SHN_OK;
-    }
+    if (list) return read_import(r, node, c);
     if (file) return xp_path_of(r, file, &c->file);
-    st = read_collections(r, list, c);
-    if (st == SHN_OK && fs) st = xp_number_of(r, fs, 10, 10000, &c->import.signal.fs_hz);
-    if (st == SHN_OK && seconds) st = xp_number_of(r, seconds, 0.1, 86400, &c->import.seconds);
-    const shn_yaml_node beside = xp_find(r, node, "beside");
-    if (st == SHN_OK && beside) {
-        st = xp_words_of(r, beside, &c->beside, &c->import.n_beside);
-        c->import.beside = c->beside;
-    }
-    c->import.windows_all = strcmp(xp_text_of(r, xp_find(r, node, "windows")), "all") == 0;
-    c->import.signal.allow_upsampling = strcmp(xp_text_of(r, xp_find(r, node, "allow_upsampling")), "1") == 0;
-    c->import.simulated = strcmp(xp_text_of(r, xp_find(r, node, "simulated")), "1") == 0;
-    c->import.signal.allow_missing_leads = strcmp(xp_text_of(r, xp_find(r, node, "allow_missing_leads")), "1") == 0;
-    return st;
+    const size_t other = xp_index_of_cohort(r->p, xp_text_of(r, same));     /* knows the cohorts above this one */
+    if (other == r->p->n_cohorts) return shn_yaml_fail(r->y, same, r->err, "no cohort '%.60s' above", xp_text_of(r, same));
+    c->twin = r->p->cohorts[other].twin;
+    return SHN_OK;
 }
 
 static shn_status read_cohorts(const xp_reader *r)

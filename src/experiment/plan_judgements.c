@@ -20,7 +20,7 @@ static shn_status read_evaluation(const xp_reader *r, shn_yaml_node one, xp_eval
     e->split = split ? xp_text_of(r, split) : "val";
     e->cohort = cohort ? xp_index_of_cohort(p, xp_text_of(r, cohort)) : 0;
     e->home = home ? xp_index_of_cohort(p, xp_text_of(r, home)) : p->n_cohorts;
-    if (strpbrk(e->name, "@/")) return shn_yaml_fail(r->y, one, r->err, "an evaluation's name may not hold '@' or '/'");
+    if (strchr(e->name, '@')) return shn_yaml_fail(r->y, one, r->err, "an evaluation's name may not hold '@'");
     if (e->cohort == p->n_cohorts) return shn_yaml_fail(r->y, cohort, r->err, "no cohort '%.60s'", xp_text_of(r, cohort));
     if (home && e->home == p->n_cohorts) return shn_yaml_fail(r->y, home, r->err, "no cohort '%.60s'", xp_text_of(r, home));
     if (home && (p->cohorts[e->home].n_folds || p->cohorts[e->cohort].n_folds)) return shn_yaml_fail(r->y, home, r->err, "'home' does not go with a cohort that has cross_validate");
@@ -123,7 +123,9 @@ static shn_status read_table(const xp_reader *r, shn_yaml_node node, xp_table *t
     const size_t n_rows = rows ? shn_yaml_size(r->y, rows) : 0;
     t->title = title ? xp_text_of(r, title) : t->name;
     t->n_metrics = metrics ? shn_yaml_size(r->y, metrics) : 0;
-    t->controls = !controls || strcmp(xp_text_of(r, controls), "0") != 0;
+    t->controls = 1;
+    st = xp_flag_of(r, controls, &t->controls);
+    if (st != SHN_OK) return st;
     if (n_rows == 0 || t->n_metrics == 0) return shn_yaml_fail(r->y, node, r->err, "table '%.60s' needs lists 'rows' and 'metrics'", t->name);
     st = evaluation_of(r, xp_find(r, node, "evaluation"), &t->evaluation);
     t->rows = shn_alloc(n_rows + 1, sizeof *t->rows);
@@ -142,6 +144,24 @@ static shn_status read_table(const xp_reader *r, shn_yaml_node node, xp_table *t
     return st == SHN_OK && baseline ? add_baseline(r, baseline, !plots, t) : st;
 }
 
+/** The files of two tables must be called differently: NAME.csv and NAME-findings.csv of each. */
+static shn_status check_table_names(const xp_reader *r, shn_yaml_node node)
+{
+    static const char *const endings[] = { "", "-findings" };
+    const xp_plan *p = r->p;
+    char one[XP_NAME_MAX + 1], other[XP_NAME_MAX + 1], file[2][XP_NAME_MAX + 16];
+    for (size_t i = 0; i < p->n_tables; i++)
+        for (size_t k = 0; k < 4 * i; k++) {
+            xp_file_name(p->tables[i].name, one, sizeof one);
+            xp_file_name(p->tables[k / 4].name, other, sizeof other);
+            snprintf(file[0], sizeof file[0], "%s%s", one, endings[k % 2]);
+            snprintf(file[1], sizeof file[1], "%s%s", other, endings[k / 2 % 2]);
+            if (strcmp(file[0], file[1]) == 0)
+                return shn_yaml_fail(r->y, shn_yaml_at(r->y, node, i), r->err, "tables '%.60s' and '%.60s' would both write %.80s.csv", p->tables[k / 4].name, p->tables[i].name, file[0]);
+        }
+    return SHN_OK;
+}
+
 /** Where a claim is judged: on one evaluation, or as the drop from one to another. */
 static shn_status read_place(const xp_reader *r, shn_yaml_node node, xp_claim *c)
 {
@@ -151,6 +171,18 @@ static shn_status read_place(const xp_reader *r, shn_yaml_node node, xp_claim *c
     if (evaluation || shn_yaml_size(r->y, drop) != 2) return shn_yaml_fail(r->y, node, r->err, "claim '%.60s' needs an 'evaluation', or 'drop: [HOME, AWAY]'", c->name);
     const shn_status st = evaluation_of(r, shn_yaml_at(r->y, drop, 0), &c->evaluation);
     return st == SHN_OK ? evaluation_of(r, shn_yaml_at(r->y, drop, 1), &c->away) : st;
+}
+
+/** One row of a claim, everywhere that it is judged. */
+static shn_status check_side(const xp_reader *r, shn_yaml_node node, const xp_claim *c, const xp_row *row)
+{
+    shn_status st = check_judged(r, node, row, c->evaluation);
+    if (st == SHN_OK && c->away < r->p->n_evaluations) st = check_judged(r, node, row, c->away);
+    const xp_system *s = &r->p->systems[row->system];
+    if (st == SHN_OK && s->list < r->p->n_lists && s->n_parts > 1 && summary_metric_ranks(c->metric))
+        st = shn_yaml_fail(r->y, node, r->err, "claim '%.60s': %s ranks findings against each other, and each group that '%.60s' leaves out is scored by a model of its own", c->name,
+                           summary_metric_name(c->metric), row->text);
+    return st;
 }
 
 static shn_status read_claim(const xp_reader *r, shn_yaml_node node, xp_claim *c)
@@ -170,8 +202,8 @@ static shn_status read_claim(const xp_reader *r, shn_yaml_node node, xp_claim *c
     if (st == SHN_OK) st = row_of(r, same ? shn_yaml_at(r->y, same, 1) : lower, &c->lower);
     if (st == SHN_OK) st = metric_of(r, metric, &c->metric);
     if (st == SHN_OK) st = read_place(r, node, c);
-    if (st == SHN_OK) st = check_judged(r, node, &c->higher, c->evaluation);
-    if (st == SHN_OK) st = check_judged(r, node, &c->lower, c->evaluation);
+    if (st == SHN_OK) st = check_side(r, node, c, &c->higher);
+    if (st == SHN_OK) st = check_side(r, node, c, &c->lower);
     if (st == SHN_OK && c->higher.system == c->lower.system && c->higher.readout == c->lower.readout)
         st = shn_yaml_fail(r->y, node, r->err, "claim '%.60s' compares a system with itself", c->name);
     return st;
@@ -217,6 +249,7 @@ shn_status xp_read_judgements(const xp_reader *r)
         p->tables[p->n_tables].name = shn_yaml_key(r->y, tables, p->n_tables);
         st = read_table(r, shn_yaml_at(r->y, tables, p->n_tables), &p->tables[p->n_tables]);
     }
+    if (st == SHN_OK) st = check_table_names(r, tables);
     for (; p->n_claims < n_claims && st == SHN_OK; p->n_claims++) {
         p->claims[p->n_claims].name = shn_yaml_key(r->y, claims, p->n_claims);
         st = read_claim(r, shn_yaml_at(r->y, claims, p->n_claims), &p->claims[p->n_claims]);

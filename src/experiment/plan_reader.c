@@ -20,7 +20,15 @@ shn_status xp_check_keys(const xp_reader *r, shn_yaml_node node, const char *con
     return SHN_OK;
 }
 
-/** Entries of a dictionary under the root; 0 where it is absent. */
+/** Files and folders are called after what the config names. */
+static shn_status check_name(const xp_reader *r, shn_yaml_node node, const char *name)
+{
+    const char *wrong = !*name ? "is empty" : *name == '.' ? "begins with '.'" : strchr(name, '/') ? "holds '/'" : strlen(name) > XP_NAME_MAX ? "is too long" : NULL;
+    for (const char *p = name; *p && !wrong; p++)
+        if ((unsigned char)*p < 0x20 || *p == 0x7f) wrong = "holds a control character";
+    return wrong ? shn_yaml_fail(r->y, node, r->err, "the name '%.60s' %s; files are called after it", name, wrong) : SHN_OK;
+}
+
 shn_status xp_entries(const xp_reader *r, const char *key, int required, shn_yaml_node *node, size_t *n)
 {
     *node = xp_find(r, shn_yaml_root(r->y), key);
@@ -29,10 +37,11 @@ shn_status xp_entries(const xp_reader *r, const char *key, int required, shn_yam
     if (shn_yaml_kind_of(r->y, *node) != SHN_YAML_DICT) return shn_yaml_fail(r->y, *node, r->err, "'%s' needs names with settings", key);
     *n = shn_yaml_size(r->y, *node);
     if (*n == 0 || *n > XP_ENTRIES_MAX) return shn_yaml_fail(r->y, *node, r->err, "'%s' has %zu entries, needs 1 to %d", key, *n, XP_ENTRIES_MAX);
-    return SHN_OK;
+    shn_status st = SHN_OK;
+    for (size_t i = 0; i < *n && st == SHN_OK; i++) st = check_name(r, shn_yaml_at(r->y, *node, i), shn_yaml_key(r->y, *node, i));
+    return st;
 }
 
-/** A path: "${data}" is the data folder, relative ones start from the config's folder. */
 shn_status xp_path_of(const xp_reader *r, shn_yaml_node node, const char **out)
 {
     static const char mark[] = "${data}";
@@ -67,6 +76,15 @@ shn_status xp_count_of(const xp_reader *r, shn_yaml_node node, double low, doubl
     if (st != SHN_OK) return st;
     *out = (size_t)v;
     return (double)*out == v ? SHN_OK : shn_yaml_fail(r->y, node, r->err, "'%.40s': needs a whole number", xp_text_of(r, node));
+}
+
+shn_status xp_flag_of(const xp_reader *r, shn_yaml_node node, int *out)
+{
+    const char *s = xp_text_of(r, node);
+    if (!node) return SHN_OK;
+    if (strcmp(s, "0") != 0 && strcmp(s, "1") != 0) return shn_yaml_fail(r->y, node, r->err, "'%.40s': needs 0 or 1", s);
+    *out = *s == '1';
+    return SHN_OK;
 }
 
 shn_status xp_words_of(const xp_reader *r, shn_yaml_node node, const char ***out, size_t *n)

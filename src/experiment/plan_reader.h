@@ -12,12 +12,14 @@ static inline const char *xp_text_of(const xp_reader *r, shn_yaml_node node) { r
 
 /** Every key of the dictionary must be one of the NULL-terminated list. */
 SHN_NODISCARD shn_status xp_check_keys(const xp_reader *r, shn_yaml_node node, const char *const *known);
-/** Entries of a dictionary under the root; *n 0 where it is absent and not required. */
+/** Entries of a dictionary under the root, whose names a file may be called after; *n 0 where it is absent and not required. */
 SHN_NODISCARD shn_status xp_entries(const xp_reader *r, const char *key, int required, shn_yaml_node *node, size_t *n);
 /** A path: "${data}" is the data folder, relative ones start from the config's folder. *out is borrowed from the plan. */
 SHN_NODISCARD shn_status xp_path_of(const xp_reader *r, shn_yaml_node node, const char **out);
 SHN_NODISCARD shn_status xp_number_of(const xp_reader *r, shn_yaml_node node, double low, double high, double *out);
 SHN_NODISCARD shn_status xp_count_of(const xp_reader *r, shn_yaml_node node, double low, double high, size_t *out);
+/** 0 or 1 and nothing else: a 'true' that counted as 0 would be silent. No node: *out stays. */
+SHN_NODISCARD shn_status xp_flag_of(const xp_reader *r, shn_yaml_node node, int *out);
 /** A list of one to XP_ENTRIES_MAX words; *out [n] is owned by the caller, its words are borrowed. */
 SHN_NODISCARD shn_status xp_words_of(const xp_reader *r, shn_yaml_node node, const char ***out, size_t *n);
 

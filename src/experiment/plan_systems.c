@@ -74,8 +74,9 @@ static shn_status finish_system(const xp_reader *r, shn_yaml_node node, xp_syste
     if (s->cohort == p->n_cohorts) return shn_yaml_fail(r->y, node, r->err, "system '%.60s': no cohort '%.60s'", s->name, cohort);
     if (vectors && s->text == p->n_texts) return shn_yaml_fail(r->y, node, r->err, "system '%.60s': no text '%.60s'", s->name, vectors);
     if (seeds) {
-        const long n = strtol(seeds, NULL, 10);
-        if (n < 1 || (size_t)n > p->n_seeds) return shn_yaml_fail(r->y, node, r->err, "system '%.60s': seeds is how many of the %zu", s->name, p->n_seeds);
+        char      *end;
+        const long n = strtol(seeds, &end, 10);
+        if (*end || n < 1 || (size_t)n > p->n_seeds) return shn_yaml_fail(r->y, node, r->err, "system '%.60s': seeds is how many of the %zu", s->name, p->n_seeds);
         s->n_seeds = (size_t)n;
     }
     for (size_t i = 0; i + 1 < p->n_systems; i++)
@@ -105,7 +106,8 @@ static shn_status expand(const xp_reader *r, shn_yaml_node node, size_t i, xp_sy
                 const shn_yaml_node item = shn_yaml_at(r->y, value, k);
                 char      name[256];
                 xp_system one = *s;
-                snprintf(name, sizeof name, "%s,%s=%s", s->name, key, xp_text_of(r, item));
+                if (snprintf(name, sizeof name, "%s,%s=%s", s->name, key, xp_text_of(r, item)) >= (int)sizeof name)
+                    return shn_yaml_fail(r->y, item, r->err, "the name '%.60s...' would have more than %zu letters; give a shorter one", name, sizeof name - 1);
                 one.name = shn_pool_add(&p->pool, name, strlen(name));
                 one.varied = key;
                 one.varied_value = xp_text_of(r, item);
@@ -136,7 +138,7 @@ shn_status xp_read_systems(const xp_reader *r)
     for (size_t i = 0; i < n && st == SHN_OK; i++) {
         xp_system s = { .name = shn_yaml_key(r->y, node, i), .base = shn_yaml_key(r->y, node, i) };
         const shn_yaml_node one = shn_yaml_at(r->y, node, i);
-        if (strpbrk(s.name, "@/")) return shn_yaml_fail(r->y, one, r->err, "a system's name may not hold '@' or '/'");
+        if (strchr(s.name, '@')) return shn_yaml_fail(r->y, one, r->err, "a system's name may not hold '@'");
         if (shn_yaml_kind_of(r->y, one) != SHN_YAML_DICT) return shn_yaml_fail(r->y, one, r->err, "system '%.60s' needs settings, such as loss", s.name);
         for (size_t k = 0; common && k < shn_yaml_size(r->y, common) && st == SHN_OK; k++)
             st = put_setting(r, common, &s, shn_yaml_key(r->y, common, k), xp_text_of(r, shn_yaml_at(r->y, common, k)));

@@ -21,10 +21,10 @@ SHN_NODISCARD shn_status xp_learning(const xp_grid *g, json_t *learning, json_t 
 /** What differs between the home cohort and the other one, for each evaluation with a `home`, as the first row judged there sees it. */
 SHN_NODISCARD shn_status xp_drifts(const xp_grid *g, const shn_watcher *watcher, json_t *drifts, shn_error *err);
 
-/** A number, or null for what is not finite. */
-json_t *xp_number(double v);
-/** The same with five significant digits, for curves. */
+/** A number with five significant digits, for curves; null for what is not finite. */
 json_t *xp_short(double v);
+/** Appends a value, which is taken over; NULL, as json_pack gives when it fails, or no list is SHN_NOMEM instead of an entry that is not there. */
+SHN_NODISCARD shn_status xp_append(json_t *list, json_t *value, shn_error *err);
 
 /**
  * Holm's step-down: adjusted[i] = max over the j with p not above p[i] of min(1, (m - rank(j)) p[j]); NaN stays NaN and counts in m.

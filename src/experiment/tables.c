@@ -6,11 +6,10 @@
 #include "base/alloc.h"
 #include "base/fail.h"
 #include "eval/curves.h"
+#include "eval/doc.h"
 #include "experiment/judge.h"
 #include "experiment/results.h"
 #include "shinden/findings.h"
-
-json_t *xp_number(double v) { return isfinite(v) ? json_real(v) : json_null(); }
 
 json_t *xp_short(double v)
 {
@@ -19,6 +18,8 @@ json_t *xp_short(double v)
     snprintf(text, sizeof text, "%.5g", v);
     return json_real(strtod(text, NULL));
 }
+
+shn_status xp_append(json_t *list, json_t *value, shn_error *err) { return json_array_append_new(list, value) == 0 ? SHN_OK : shn_fail_nomem(err, "experiment"); }
 
 /* ---- metrics ---- */
 
@@ -43,24 +44,21 @@ static shn_status spread_over_seeds(const xp_seeds *s, const shn_watcher *watche
     return SHN_OK;
 }
 
-/** Metrics that rank a record's findings against each other mean nothing where each column comes from another model. */
-static int ranks_findings(int m)
-{
-    return m == METRIC_top1 || m == METRIC_top5 || m == METRIC_top1_specific || m == METRIC_top5_specific || m == METRIC_recall_at_5;
-}
-
+/** NULL: out of memory. */
 static json_t *metrics_json(const xp_table *t, const xp_seeds *s, const paired_value *value, const double *sd)
 {
     json_t *metrics = json_object();
-    for (size_t i = 0; i < t->n_metrics; i++) {
-        const int m = t->metrics[i], undefined = ranks_findings(m) && !s->s[0].ranked_together;
-        const paired_value *v = &value[m];
-        json_object_set_new(metrics, summary_metric_name(m),
-                            json_pack("{s:o, s:o, s:o, s:I, s:o}", "value", undefined ? json_null() : xp_number(v->v.value), "low", undefined ? json_null() : xp_number(v->v.low),
-                                      "high", undefined ? json_null() : xp_number(v->v.high), "n_undefined", (json_int_t)v->v.n_undefined, "sd_seeds",
-                                      undefined ? json_null() : xp_number(sd[m])));
+    int     ok = metrics != NULL;
+    for (size_t i = 0; i < t->n_metrics && ok; i++) {
+        const int           m = t->metrics[i], undefined = summary_metric_ranks(m) && !s->s[0].ranked_together;
+        const summary_value shown = undefined ? (summary_value){ NAN, NAN, NAN, value[m].v.n_undefined } : value[m].v;
+        json_t *one = doc_value(&shown);
+        ok = json_object_set_new(one, "sd_seeds", doc_number(undefined ? NAN : sd[m])) == 0;
+        ok &= json_object_set_new(metrics, summary_metric_name(m), one) == 0;
     }
-    return metrics;
+    if (ok) return metrics;
+    json_decref(metrics);
+    return NULL;
 }
 
 /* ---- findings ---- */
@@ -98,7 +96,7 @@ static json_t *finding_json(const xp_seeds *s, size_t k, const summary *each)
         v[2] += each[i].auroc[k].high / (double)s->n;
         v[3] += each[i].auprc[k].value / (double)s->n;
     }
-    return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "id", first->finding[k], "name_en", en, "name_ja", ja, "n_pos", (json_int_t)n_pos, "n_known",
+    return json_pack("{s:o, s:o, s:s, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "id", doc_text(first->finding[k]), "name_en", doc_text(en), "name_ja", ja, "n_pos", (json_int_t)n_pos, "n_known",
                      (json_int_t)n_known, "n_pos_train", (json_int_t)first->n_pos_train[k], "auroc", xp_short(v[0]), "auroc_low", xp_short(v[1]), "auroc_high", xp_short(v[2]), "auprc",
                      xp_short(v[3]), "top1", xp_short(mean_over(s, k, top1_of)), "top5", xp_short(mean_over(s, k, top5_of)));
 }
@@ -109,7 +107,7 @@ static shn_status findings_json(const xp_seeds *s, const shn_watcher *watcher, j
     summary   *each = shn_alloc(s->n, sizeof *each);
     shn_status st = each ? SHN_OK : shn_fail_nomem(err, "experiment.tables");
     for (size_t i = 0; i < s->n && st == SHN_OK; i++) st = summary_make(&s->in[i], watcher, &each[i], err);
-    for (size_t k = 0; st == SHN_OK && k < s->s[0].K; k++) json_array_append_new(list, finding_json(s, k, each));
+    for (size_t k = 0; st == SHN_OK && k < s->s[0].K; k++) st = xp_append(list, finding_json(s, k, each), err);
     for (size_t i = 0; each && i < s->n; i++) summary_free(&each[i]);
     free(each);
     return st;
@@ -117,12 +115,23 @@ static shn_status findings_json(const xp_seeds *s, const shn_watcher *watcher, j
 
 /* ---- curves ---- */
 
+/** NULL: out of memory. */
 static json_t *points_json(const curves_point *p, size_t n)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < n; i++)
-        json_array_append_new(list, json_pack("[o, o, o, o]", xp_short(p[i].x), xp_short(p[i].y), xp_short(p[i].low), xp_short(p[i].high)));
+        if (xp_append(list, json_pack("[o, o, o, o]", xp_short(p[i].x), xp_short(p[i].y), xp_short(p[i].low), xp_short(p[i].high)), NULL) != SHN_OK) {
+            json_decref(list);
+            return NULL;
+        }
     return list;
+}
+
+/** What ranks a record's findings, where one model scored them all. */
+static int add_rankings(const curves *c, json_t *to)
+{
+    return json_object_set_new(to, "top", points_json(c->top, c->n_top)) == 0 && json_object_set_new(to, "top_specific", points_json(c->top_specific, c->n_top)) == 0 &&
+           json_object_set_new(to, "list_top1", points_json(c->list_top1, c->n_lists)) == 0 && json_object_set_new(to, "list_top5", points_json(c->list_top5, c->n_lists)) == 0;
 }
 
 static shn_status curves_json(const xp_seeds *s, const shn_watcher *watcher, json_t **out, shn_error *err)
@@ -131,16 +140,10 @@ static shn_status curves_json(const xp_seeds *s, const shn_watcher *watcher, jso
     shn_status st = c ? curves_make(s->in, s->n, watcher, c, err) : shn_fail_nomem(err, "experiment.tables");
     if (st == SHN_OK) {
         json_t *share = json_array();
-        for (size_t b = 0; b < CURVES_BINS; b++) json_array_append_new(share, xp_short(c->share[b]));
+        for (size_t b = 0; b < CURVES_BINS && st == SHN_OK; b++) st = xp_append(share, xp_short(c->share[b]), err);
         *out = json_pack("{s:I, s:o, s:o, s:o, s:o}", "n_findings", (json_int_t)c->n_findings, "roc", points_json(c->roc, CURVES_GRID), "pr", points_json(c->pr, CURVES_GRID),
                          "reliability", points_json(c->reliability, CURVES_BINS), "share", share);
-        if (s->s[0].ranked_together) {
-            json_object_set_new(*out, "top", points_json(c->top, c->n_top));
-            json_object_set_new(*out, "top_specific", points_json(c->top_specific, c->n_top));
-            json_object_set_new(*out, "list_top1", points_json(c->list_top1, c->n_lists));
-            json_object_set_new(*out, "list_top5", points_json(c->list_top5, c->n_lists));
-        }
-        if (!*out) st = shn_fail_nomem(err, "experiment.tables");
+        if (!*out || (s->s[0].ranked_together && !add_rankings(c, *out))) st = shn_fail_nomem(err, "experiment.tables");
     }
     free(c);
     return st;
@@ -159,10 +162,10 @@ static double training_seconds(const xp_grid *g, const xp_row *row, size_t n)
 static json_t *describe_row(const xp_grid *g, const xp_row *row, xp_what what, const xp_seeds *s, json_t *metrics)
 {
     const int trained = what == XP_TRAINED;
-    return json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:s, s:o, s:o}", "row", trained ? row->text : xp_what_name(what), "system",
+    return json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:o, s:o, s:o}", "row", trained ? row->text : xp_what_name(what), "system",
                      trained ? g->plan->systems[row->system].name : xp_what_name(what), "kind", trained ? "system" : "control", "readout", trained ? shn_readout_name(s->s[0].readout) : "-",
                      "n_seeds", (json_int_t)s->n, "n_records", (json_int_t)s->s[0].n, "n_patients", (json_int_t)s->s[0].n_patients, "n_findings", (json_int_t)s->s[0].K, "fitted_on",
-                     s->s[0].fitted_on, "training_seconds", trained ? xp_short(training_seconds(g, row, s->n)) : json_null(), "metrics", metrics);
+                     doc_text(s->s[0].fitted_on), "training_seconds", trained ? xp_short(training_seconds(g, row, s->n)) : json_null(), "metrics", metrics);
 }
 
 static shn_status row_json(const xp_grid *g, const xp_table *t, const xp_row *row, xp_what what, int plotted, const shn_watcher *watcher, json_t **out, shn_error *err)
@@ -181,11 +184,7 @@ static shn_status row_json(const xp_grid *g, const xp_table *t, const xp_row *ro
     }
     if (st == SHN_OK) {
         *out = describe_row(g, row, what, &s, metrics_json(t, &s, value, sd));
-        if (*out && plotted) {
-            json_object_set(*out, "per_finding", findings);
-            json_object_set(*out, "curves", drawn);
-        }
-        if (!*out) st = shn_fail_nomem(err, "experiment.tables");
+        if (!*out || (plotted && (json_object_set(*out, "per_finding", findings) != 0 || json_object_set(*out, "curves", drawn) != 0))) st = shn_fail_nomem(err, "experiment.tables");
     }
     json_decref(findings);
     json_decref(drawn);
@@ -197,7 +196,8 @@ static shn_status add_row(const xp_grid *g, const xp_table *t, const xp_row *row
 {
     json_t *one = NULL;
     const shn_status st = row_json(g, t, row, what, plotted, watcher, &one, err);
-    if (one) json_array_append_new(rows, one);
+    if (st == SHN_OK) return xp_append(rows, one, err);
+    json_decref(one);
     return st;
 }
 
@@ -210,21 +210,32 @@ static shn_status add_controls(const xp_grid *g, const xp_table *t, const shn_wa
     return add_row(g, t, first, XP_RANDOM_PROBE, 0, watcher, rows, err);
 }
 
+/** A table without its rows, which are filled in afterwards. NULL: out of memory. */
+static json_t *table_head(const xp_plan *p, const xp_table *t, json_t *rows)
+{
+    const xp_evaluation *e = &p->evaluations[t->evaluation];
+    json_t *metrics = json_array();
+    int     ok = metrics != NULL;
+    for (size_t m = 0; m < t->n_metrics && ok; m++) ok = xp_append(metrics, json_string(summary_metric_name(t->metrics[m])), NULL) == SHN_OK;
+    json_t *one = json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:o}", "name", t->name, "title", t->title, "evaluation", e->name, "cohort", p->cohorts[e->cohort].name, "split", e->split,
+                            "metrics", metrics, "rows", rows);
+    if (one && e->home < p->n_cohorts) ok &= json_object_set_new(one, "home", json_string(p->cohorts[e->home].name)) == 0;
+    if (one && ok) return one;
+    json_decref(one);
+    return NULL;
+}
+
 shn_status xp_tables(const xp_grid *g, const shn_watcher *watcher, json_t *tables, shn_error *err)
 {
     const xp_plan *p = g->plan;
     shn_status     st = SHN_OK;
     for (size_t i = 0; i < p->n_tables && st == SHN_OK; i++) {
-        const xp_table      *t = &p->tables[i];
-        const xp_evaluation *e = &p->evaluations[t->evaluation];
-        json_t *rows = json_array(), *metrics = json_array();
-        for (size_t m = 0; m < t->n_metrics; m++) json_array_append_new(metrics, json_string(summary_metric_name(t->metrics[m])));
+        const xp_table *t = &p->tables[i];
+        json_t *rows = json_array();                    /* borrowed from the document once it is in */
+        st = xp_append(tables, table_head(p, t, rows), err);
         for (size_t r = 0; r < t->n_rows && st == SHN_OK; r++) st = add_row(g, t, &t->rows[r], XP_TRAINED, t->plotted[r], watcher, rows, err);
         if (st == SHN_OK && t->controls) st = add_controls(g, t, watcher, rows, err);
         if (st != SHN_OK) shn_error_prefix(err, "table '%.40s'", t->name);
-        json_array_append_new(tables, json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:o}", "name", t->name, "title", t->title, "evaluation", e->name, "cohort", p->cohorts[e->cohort].name,
-                                                "split", e->split, "metrics", metrics, "rows", rows));
-        if (e->home < p->n_cohorts) json_object_set_new(json_array_get(tables, json_array_size(tables) - 1), "home", json_string(p->cohorts[e->home].name));
     }
     return st;
 }

@@ -25,17 +25,14 @@ static char *codes_of(const shn_finding *f)
 
 static int name_findings(shn_model *m, const shn_train_data *d)
 {
-    const shn_registry *reg = shn_registry_builtin();
     int ok = 1;
     for (size_t k = 0; k < m->K; k++) {
-        const char *id = shn_cohort_finding_id(d->cohort, k);
-        const int   at = shn_registry_find(reg, id);
-        const shn_finding *f = at >= 0 ? shn_registry_at(reg, (size_t)at) : NULL;
-        m->finding_id[k] = shn_strdup(id);
-        m->name_en[k] = shn_strdup(f && f->name_en[0] ? f->name_en : id);
-        m->name_ja[k] = shn_strdup(f && f->name_ja[0] ? f->name_ja : id);
-        m->codes[k] = f ? codes_of(f) : shn_strdup("");
-        m->flags[k] = (uint8_t)(f ? f->flags : 0);
+        const shn_finding *f = shn_cohort_finding(d->cohort, k);
+        m->finding_id[k] = shn_strdup(f->id);
+        m->name_en[k] = shn_strdup(f->name_en);
+        m->name_ja[k] = shn_strdup(f->name_ja);
+        m->codes[k] = codes_of(f);
+        m->flags[k] = (uint8_t)f->flags;
         m->n_pos[k] = d->n_pos[k];
         m->n_known[k] = d->n_known[k];
         ok &= m->finding_id[k] && m->name_en[k] && m->name_ja[k] && m->codes[k];

@@ -15,22 +15,18 @@
 
 enum { PURPOSE_PERMUTE_TEXTS = 0x7065726d74787431 /* "permtxt1" */ };
 
-static shn_status text_of(const char *finding_id, shn_text_form form, int japanese, char text[SHN_FINDING_TEXT_MAX], shn_error *err)
+static shn_status text_of(const shn_finding *f, shn_text_form form, int japanese, char text[SHN_FINDING_TEXT_MAX], shn_error *err)
 {
-    const shn_registry *reg = shn_registry_builtin();
-    const int at = shn_registry_find(reg, finding_id);
-    if (at < 0) snprintf(text, SHN_FINDING_TEXT_MAX, "%s", finding_id);
-    else if (!shn_registry_text(reg, (size_t)at, form, japanese, text))
-        return shn_fail(err, SHN_RANGE, SHN_REASON_LIMIT, "train.texts", "the text of '%s' is too long", finding_id);
-    return SHN_OK;
+    if (shn_finding_text(shn_registry_builtin(), f, form, japanese, text)) return SHN_OK;
+    return shn_fail(err, SHN_RANGE, SHN_REASON_LIMIT, "train.texts", "the text of '%s' is too long", f->id);
 }
 
-static shn_status read_classes(shn_texts *t, const shn_vectors *vectors, const char *const *finding_id, const shn_texts_rule *rule, shn_error *err)
+static shn_status read_classes(shn_texts *t, const shn_vectors *vectors, const shn_finding *const *finding, const shn_texts_rule *rule, shn_error *err)
 {
     const int named = shn_text_form_from_name(rule->form);          /* a random form says nothing: its vectors (hash) are looked up by name */
     for (size_t k = 0; k < t->K; k++) {
         char text[SHN_FINDING_TEXT_MAX];
-        shn_status st = text_of(finding_id[k], named < 0 ? SHN_TEXT_NAME : (shn_text_form)named, rule->japanese, text, err);
+        shn_status st = text_of(finding[k], named < 0 ? SHN_TEXT_NAME : (shn_text_form)named, rule->japanese, text, err);
         if (st == SHN_OK && !(t->class_text[k] = shn_strdup(text))) st = shn_fail_nomem(err, "train.texts");
         if (st == SHN_OK) st = shn_vectors_get(vectors, t->class_text[k], t->class_vector + k * t->D, err);
         if (st != SHN_OK) return st;
@@ -40,11 +36,11 @@ static shn_status read_classes(shn_texts *t, const shn_vectors *vectors, const c
 }
 
 /** A name is near to the sentence that says it; a criterion is not. */
-static shn_status read_names(shn_texts *t, const shn_vectors *vectors, const char *const *finding_id, const shn_texts_rule *rule, shn_error *err)
+static shn_status read_names(shn_texts *t, const shn_vectors *vectors, const shn_finding *const *finding, const shn_texts_rule *rule, shn_error *err)
 {
     for (size_t k = 0; k < t->K && t->n_sentences; k++) {
         char text[SHN_FINDING_TEXT_MAX];
-        shn_status st = text_of(finding_id[k], SHN_TEXT_NAME, rule->japanese, text, err);
+        shn_status st = text_of(finding[k], SHN_TEXT_NAME, rule->japanese, text, err);
         if (st == SHN_OK) st = shn_vectors_get(vectors, text, t->name_vector + k * t->D, err);
         if (st != SHN_OK) return st;
     }
@@ -160,7 +156,7 @@ static shn_status allocate(shn_texts *t, size_t n_sets, size_t B_max, shn_error 
            t->d_y && t->sentence_vector && t->sentence_mean && t->name_vector && t->name_mean && (!t->joined || t->set_vector) ? SHN_OK : shn_fail_nomem(err, "train.texts");
 }
 
-shn_status shn_texts_new(const shn_vectors *vectors, const char *const *finding_id, size_t K, size_t E,
+shn_status shn_texts_new(const shn_vectors *vectors, const shn_finding *const *finding, size_t K, size_t E,
                          const shn_texts_rule *rule, const shn_sets *sets, size_t B_max, shn_texts **out, shn_error *err)
 {
     *out = NULL;
@@ -169,10 +165,10 @@ shn_status shn_texts_new(const shn_vectors *vectors, const char *const *finding_
     *t = (shn_texts){ .K = K, .D = shn_vectors_width(vectors), .E = E, .joined = rule->joined, .n_sentences = rule->reports ? rule->reports->n : 0 };
     shn_status st = rule->reports ? check_sentences(vectors, rule->sentences, err) : SHN_OK;
     if (st == SHN_OK) st = allocate(t, sets->n, B_max, err);
-    if (st == SHN_OK) st = read_classes(t, vectors, finding_id, rule, err);
+    if (st == SHN_OK) st = read_classes(t, vectors, finding, rule, err);
     if (st == SHN_OK && rule->joined) st = read_sets(t, vectors, sets, rule->japanese, err);
     if (st == SHN_OK) st = read_sentences(t, rule, err);
-    if (st == SHN_OK) st = read_names(t, vectors, finding_id, rule, err);
+    if (st == SHN_OK) st = read_names(t, vectors, finding, rule, err);
     if (st != SHN_OK) {
         shn_texts_free(t);
         return st;

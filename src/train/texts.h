@@ -55,11 +55,11 @@ typedef struct shn_batch_texts {
 } shn_batch_texts;
 
 /**
- * @param finding_id  [K]; texts come from the built-in registry, a finding that it does not have is called by its id
- * @param B_max       largest batch
+ * @param finding  [K] of the cohort (shn_cohort_finding), borrowed for the call
+ * @param B_max    largest batch
  * Errors  SHN_MISMATCH  a text without vector (named), sentences of another width or language model;  SHN_NOMEM
  */
-SHN_NODISCARD shn_status shn_texts_new(const shn_vectors *vectors, const char *const *finding_id, size_t K, size_t E,
+SHN_NODISCARD shn_status shn_texts_new(const shn_vectors *vectors, const shn_finding *const *finding, size_t K, size_t E,
                                        const shn_texts_rule *rule, const shn_sets *sets, size_t B_max, shn_texts **out, shn_error *err);
 void shn_texts_free(shn_texts *t);                                  /* accepts NULL */
 

@@ -61,14 +61,14 @@ static shn_status open_texts(trainer *t, const shn_vectors *vectors, const shn_v
 {
     const shn_train_config *g = &t->run.config;
     const size_t K = t->data.K;
-    const char **id = shn_alloc(K, sizeof *id);
-    if (!id) return shn_fail_nomem(err, "train");
-    for (size_t k = 0; k < K; k++) id[k] = shn_cohort_finding_id(t->data.cohort, k);
+    const shn_finding **finding = shn_alloc(K, sizeof *finding);
+    if (!finding) return shn_fail_nomem(err, "train");
+    for (size_t k = 0; k < K; k++) finding[k] = shn_cohort_finding(t->data.cohort, k);
     const shn_texts_rule rule = { .form = g->text_form, .japanese = strcmp(g->language, "ja") == 0, .joined = strcmp(g->record_text, "joined") == 0,
                                   .centre = g->centre, .left_out = t->data.left_out, .permute = g->permute_texts,
                                   .reports = g->sentences > 0 ? &t->data.reports : NULL, .sentences = sentences };
-    const shn_status st = shn_texts_new(vectors, id, K, g->encoder.embed, &rule, &t->data.sets, t->run.B, &t->texts, err);
-    free(id);
+    const shn_status st = shn_texts_new(vectors, finding, K, g->encoder.embed, &rule, &t->data.sets, t->run.B, &t->texts, err);
+    free(finding);
     return st;
 }
 

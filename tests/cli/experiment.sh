@@ -9,6 +9,7 @@ echo 'leak:libfontconfig' >"$dir/suppressions"     # fontconfig keeps its tables
 export LSAN_OPTIONS=suppressions=$dir/suppressions:print_suppressions=0
 
 "$shinden" simulate -n 150 --seed 5 -o "$dir/sim" >/dev/null
+caveat=$(printf '少数の記録による%.0s' {1..30})    # 720 bytes: a buffer would end in the middle of a letter
 cat >"$dir/x.yaml" <<YAML
 version: 1
 title: Small
@@ -34,25 +35,27 @@ evaluations:
   cv: {cohort: folds}
 baseline: bce
 tables:
-  folds: {title: Folds, evaluation: cv, rows: [cv], metrics: [auroc_macro]}
+  検証: {title: Folds, evaluation: cv, rows: [cv], metrics: [auroc_macro]}
   left: {title: Left out, evaluation: val, rows: [left-out@class], metrics: [auroc_macro, top1]}
-  away: {title: Away, evaluation: elsewhere, rows: ["pair,embed=8"], metrics: [auroc_macro]}
+  施設: {title: Away, evaluation: elsewhere, rows: ["pair,embed=8"], metrics: [auroc_macro]}
   all: {title: All, evaluation: val, rows: [bce, "pair,embed=8@marginal", "pair,embed=16@class"], metrics: [auroc_macro, f1_micro_tuned]}
 claims:
   wins: {claim: the head wins, higher: bce, lower: "pair,embed=8", metric: auroc_macro, evaluation: val}
   drop: {claim: the head keeps more, higher: "pair,embed=8", lower: bce, metric: auroc_macro, drop: [val, elsewhere]}
-  words: {claim: words help, higher: left-out@class, lower: bce, metric: auroc_macro, evaluation: val}
+  words: {claim: words help, higher: left-out@class, lower: bce, metric: auroc_macro, evaluation: val, caveat: "$caveat"}
 examples: {row: "pair,embed=8", evaluation: val, each: 1}
 YAML
 
 "$shinden" experiment "$dir/x.yaml" -o "$dir/whole" --workers 2 --results "$dir/results.md" >"$dir/out" 2>"$dir/err" || fail "$(cat "$dir/err")"
 grep -qF '5 systems, 10 runs, 10 finished, 3 claims' "$dir/out" || fail "summary: $(cat "$dir/out")"
 for left in report/report.html report/results.md report/results.json report/claims.csv report/tables/all.csv report/tables/all.tex report/tables/all-findings.csv report/figures/all-findings.svg report/figures/all-curves.svg \
-    report/figures/all-candidates.svg report/figures/all-reliability.svg report/figures/learning.svg report/figures/by-embed-pair.svg report/cases/first-hit-1.svg cohorts/sim.h5; do
+    report/figures/all-candidates.svg report/figures/all-reliability.svg report/tables/検証.csv report/tables/施設.csv report/figures/learning.svg report/figures/by-embed-pair.svg report/cases/first-hit-1.svg cohorts/sim.h5; do
     [ -s "$dir/whole/$left" ] || fail "no $left"
 done
 [ "$(find "$dir/whole/runs" -name done.json | wc -l)" -eq 10 ] || fail "not ten finished runs"
 [ "$(wc -l <"$dir/whole/report/tables/all.csv")" -eq 11 ] || fail "table: $(cat "$dir/whole/report/tables/all.csv")"
+[ "$(wc -l <"$dir/whole/report/claims.csv")" -eq 4 ] || fail "not three claims: $(cat "$dir/whole/report/claims.csv")"
+grep -qF "$caveat; proxy only: e5-small stands in" "$dir/whole/report/claims.csv" || fail "a caveat was cut: $(cat "$dir/whole/report/claims.csv")"
 grep -q 'undecided\|supported' "$dir/whole/report/claims.csv" || fail "no verdict"
 cmp "$dir/results.md" "$dir/whole/report/results.md" || fail "--results is no copy"
 for says in 'proxy only: e5-small stands in' 'control: label frequency' 'control: random encoder, linear probe' 'What this data cannot decide' 'Drift from sim to sim' '2 folds by patient' \
@@ -87,16 +90,37 @@ cmp "$dir/whole/report/report.html" "$dir/killed/report/report.html" || fail "th
 for run in whole killed; do awk -F'|' -v OFS='|' '/core hours/ { sub(/[0-9.]+ core hours/, "") } /^## Runs/ { runs = 1 } runs && NF > 7 { $7 = "" } { print }' "$dir/$run/report/results.md" >"$dir/$run.md"; done
 cmp "$dir/whole.md" "$dir/killed.md" || fail "the results pages differ"
 
+# a config whose name is not UTF-8 is reported like any other
+latin=$dir/$'caf\xe9.yaml'
+cp "$dir/x.yaml" "$latin"
+"$shinden" experiment "$latin" -o "$dir/killed" >/dev/null 2>"$dir/err" || fail "a Latin-1 name: $(cat "$dir/err")"
+grep -q '"config": "caf\(\\ufffd\|�\).yaml"' "$dir/killed/report/results.json" || fail "its name: $(grep '"config"' "$dir/killed/report/results.json")"
+
 # a changed setting makes new runs, an unchanged system keeps its own
 sed -i 's/bce: {loss: bce}/bce: {loss: bce, wd: 0.02}/' "$dir/x.yaml"
 "$shinden" experiment "$dir/x.yaml" -o "$dir/whole" --plan --json >"$dir/out" 2>"$dir/err"
 grep -q '"n_finished": 8' "$dir/out" || fail "a changed system was taken as finished: $(cat "$dir/out")"
+
+# two systems that would train in one folder
+code=0
+sed 's/  bce: {loss: bce, wd: 0.02}/&\n  a b: {loss: bce}\n  a?b: {loss: bce}/' "$dir/x.yaml" >"$dir/other.yaml"
+"$shinden" experiment "$dir/other.yaml" -o "$dir/whole" --plan >/dev/null 2>"$dir/err" || code=$?
+[ "$code" -eq 1 ] && grep -qF "systems 'a b' and 'a?b'" "$dir/err" || fail "two systems in one folder: $(cat "$dir/err")"
 
 # a changed import does not go on with the old cohort
 code=0
 sed 's/fs: 100, simulated/fs: 50, simulated/' "$dir/x.yaml" >"$dir/other.yaml"
 "$shinden" experiment "$dir/other.yaml" -o "$dir/whole" --plan >/dev/null 2>"$dir/err" || code=$?
 [ "$code" -eq 1 ] && grep -qF 'imported with other settings' "$dir/err" || fail "a cohort of another import was used: $(cat "$dir/err")"
+
+# nor does a changed mapping, whose path is the same
+cp "$dir/sim/mapping.yaml" "$dir/mapping.kept"
+echo '# another mapping' >>"$dir/sim/mapping.yaml"
+code=0
+"$shinden" experiment "$dir/x.yaml" -o "$dir/whole" --plan >/dev/null 2>"$dir/err" || code=$?
+[ "$code" -eq 1 ] && grep -qF 'another mapping' "$dir/err" || fail "a cohort of another mapping was used: $(cat "$dir/err")"
+cp "$dir/mapping.kept" "$dir/sim/mapping.yaml"
+"$shinden" experiment "$dir/x.yaml" -o "$dir/whole" --plan >/dev/null 2>"$dir/err" || fail "the mapping put back: $(cat "$dir/err")"
 
 code=0
 sed 's/val: {split: val/val: {splits: val/' "$dir/x.yaml" >"$dir/bad.yaml"

@@ -49,6 +49,11 @@ expect 0 '"n_kept": 2' "$program" import --map "$work/set/map.yaml" -o "$work/c.
 cp "$work/out" "$work/out.json"
 expect 0 '"research_use_only": true' cat "$work/out.json"
 expect 0 '"label": "NEW"' cat "$work/out.json"
+mkdir "$work/latin"
+cp "$work/set/signal.dat" "$work/set/r1.hea" "$work/latin"
+printf '#Dx: 426783006,\xe9X\n' >> "$work/latin/r1.hea"                 # a label that is not UTF-8 is a label
+printf 'source: latin\nlabels: [{header: true, coding: snomed}]\n' > "$work/latin.yaml"
+expect 0 '"label": "�X"' "$program" import --map "$work/latin.yaml" "$work/latin" -o "$work/latin.h5" --json
 if command -v h5dump > /dev/null; then
     expect 0 'H5T_STD_I16LE' h5dump -H "$work/c.h5"
 fi

@@ -53,10 +53,24 @@ else
     echo "labels: the real sets are absent, their labels are not checked"
 fi
 
+# labels that are not UTF-8: counted and shown, with U+FFFD for what is no character
+mkdir -p "$work/latin/mitdb"
+printf '100 1 360 3600\n100.dat 16 200 16 0 0 0 0 MLII\n' > "$work/latin/mitdb/100.hea"
+printf '\x14\x70\x03\xfc(\xe9X\x00\x00\x00' > "$work/latin/mitdb/100.atr"          # a rhythm at sample 20, its text "(\xe9X"
+expect 1 "1  mitdb: '�X' is not known to the registry" "$program" labels check --data "$work/latin"
+expect 1 '"label": "�X"' "$program" labels check --data "$work/latin" --json
+
 printf 'rec;dx\n1;"AFIB, LAFB"\n2;NOPE\n3;AFIB,NOPE\n' > "$work/t.csv"
 expect 1 "2  no finding for 'NOPE'" "$program" labels check --table "$work/t.csv" --delimiter ';' --column dx --coding scp --split ,
 expect 1 '2  atrial_fibrillation' "$program" labels check --table "$work/t.csv" --delimiter ';' --column dx --coding scp --split ,
 expect 1 "$work/t.csv: line 1: no column 'diag'; there are: rec, dx" "$program" labels check --table "$work/t.csv" --delimiter ';' --column diag --coding scp
+printf 'rec,AF,SB\n1, True ,0\n2,1.0,\n3,false,-1\n4,nan,0\n' > "$work/bits.csv"          # as an import reads yes and no
+expect 0 '2  atrial_fibrillation' "$program" labels check --table "$work/bits.csv" --columns AF,SB --coding code15
+expect 0 '4 rows, 1 findings, 0 labels' "$program" labels check --table "$work/bits.csv" --columns AF,SB --coding code15
+printf 'rec,AF,SB\n1,1,0\n2,0,yes\n' > "$work/bits.csv"
+expect 1 "$work/bits.csv: line 3, column 'SB': 'yes' is neither 0 nor 1" "$program" labels check --table "$work/bits.csv" --columns AF,SB --coding code15
+for none in '' , AF, ,AF AF,,SB; do expect 2 "--columns '$none': name columns" "$program" labels check --table "$work/bits.csv" --columns "$none" --coding code15; done
+
 printf 'id,name_en,name_ja,parents\na,A,あ,b\n' > "$work/r.csv"
 expect 1 "$work/r.csv: line 2, column 'parents': 'b' is no finding" "$program" labels check "$work/r.csv"
 expect 1 "$work/r.csv: line 2" "$program" labels list --registry "$work/r.csv"

@@ -67,6 +67,31 @@ header "$dir/cohort.safetensors" | grep -q ', ' || fail "no joined record text"
 "$shinden" train "$dir/c.h5" --loss clip --text "$dir/cohort.safetensors" --record-text joined --language ja --width 8 --blocks 1,1 --embed 16 --epochs 1 --batch-size 16 \
     -o "$dir/run-ja" > /dev/null 2> "$dir/err" || fail "training on the joined Japanese texts: $(cat "$dir/err")"
 
+# a finding of the user's own (import --registry +FILE): its names and criterion reach the vectors, the training and the model, not its id
+cp -r "$dir/sim" "$dir/own"
+sed -i 's/atrial_fibrillation/heart_of_gold/g' "$dir/own/labels.csv" "$dir/own/mapping.yaml"
+grep -q heart_of_gold "$dir/own/labels.csv" || fail "no record has the finding that is to be the user's"
+printf 'id,name_en,name_ja,criterion_en,flags\nheart_of_gold,golden rhythm,黄金調律,it shines,urgent\n' > "$dir/own.csv"
+"$shinden" import --map "$dir/own/mapping.yaml" -o "$dir/own.h5" --fs 100 --registry "+$dir/own.csv" > /dev/null 2> "$dir/err" || fail "import: $(cat "$dir/err")"
+encode bert --cohort "$dir/own.h5" -o "$dir/own.safetensors"
+for text in '"golden rhythm\"' '黄金調律' 'golden rhythm: it shines' '"heart_of_gold\"'; do has "$dir/own.safetensors" "$text"; done
+header "$dir/own.safetensors" | grep -Eq 'golden rhythm, |, golden rhythm' || fail "no joined record text has the user's name"
+header "$dir/own.safetensors" | grep -Eq 'heart_of_gold, |, heart_of_gold' && fail "a joined record text has the bare id"
+encode bert --labels "+$dir/own.csv" --forms name -o "$dir/plus.safetensors"
+train_own() { "$shinden" train "$dir/own.h5" --loss clip --width 8 --blocks 1,1 --embed 16 --epochs 1 --batch-size 16 "$@"; }
+for language in en ja; do
+    train_own --text "$dir/plus.safetensors" --language $language -o "$dir/own-$language" > /dev/null 2> "$dir/err" || fail "training on the user's names: $(cat "$dir/err")"
+    "$shinden" model show "$dir/own-$language/model.safetensors" --json > "$dir/out"
+    grep -A 7 '"id": "heart_of_gold"' "$dir/out" > "$dir/finding" || fail "the model lacks the user's finding"
+    grep -q '"name_en": "golden rhythm"' "$dir/finding" || fail "its English name: $(cat "$dir/finding")"
+    grep -q '"name_ja": "黄金調律"' "$dir/finding" || fail "its Japanese name: $(cat "$dir/finding")"
+    text='golden rhythm'
+    if [ $language = ja ]; then text=黄金調律; fi
+    grep -q "\"text\": \"$text\"" "$dir/finding" || fail "its text: $(cat "$dir/finding")"
+done
+encode bert --labels builtin --forms name -o "$dir/builtin.safetensors"
+refused 1 "'golden rhythm'" train_own --text "$dir/builtin.safetensors" -o "$dir/own-none"
+
 # killed with SIGKILL at random times and started again: the bits of an uninterrupted run
 for i in $(seq 1500); do echo "finding number $i with some words after it"; done > "$dir/many"
 job=("$shinden" text encode --model "$golden/qwen3" --lines "$dir/many" --memory 16 --checkpoint-seconds 0)

@@ -111,6 +111,98 @@ static void test_round_trip(void **state)
     shn_cohort_close(c);
 }
 
+/** What a user's table says of its finding is kept; a built-in id keeps its meaning whatever a table called it. */
+static void test_findings_are_described(void **state)
+{
+    (void)state;
+    static const char *const ids[2] = { "sinus_rhythm", "heart_of_gold" };
+    static const shn_finding said[2] = {
+        { .id = "sinus_rhythm", .name_en = "sr", .name_ja = "ＳＲ", .criterion_en = "", .criterion_ja = "", .scp = "", .snomed = "", .cinc = "" },
+        { .id = "heart_of_gold", .name_en = "golden rhythm", .name_ja = "黄金調律", .criterion_en = "it shines", .criterion_ja = "", .scp = "GOLD",
+          .snomed = "", .cinc = "HOG", .flags = SHN_FINDING_URGENT },
+    };
+    const shn_finding *const findings_of[2] = { &said[0], &said[1] };
+    shn_error   err;
+    shn_cohort *c;
+    shn_cohort_writer *w;
+    const char *path = path_in(test_folder(), "c.h5");
+    shn_cohort_spec spec = spec_for(path);
+    spec.finding_ids = ids;
+    spec.findings = findings_of;
+    spec.n_findings = 2;
+    assert_ok(shn_cohort_writer_new(&spec, &w, &err));
+    assert_ok(write_row(w, 0, &err));
+    assert_ok(shn_cohort_writer_finish(w, &err));
+    shn_cohort_writer_free(w);
+    assert_ok(shn_cohort_open(path, &c, &err));
+    const shn_finding *own = shn_cohort_finding(c, 1);
+    assert_string_equal(own->id, "heart_of_gold");
+    assert_string_equal(own->name_en, "golden rhythm");
+    assert_string_equal(own->name_ja, "黄金調律");
+    assert_string_equal(own->criterion_en, "it shines");
+    assert_string_equal(own->criterion_ja, "");
+    assert_string_equal(own->scp, "GOLD");
+    assert_string_equal(own->cinc, "HOG");
+    assert_int_equal(own->flags, SHN_FINDING_URGENT);
+    assert_string_equal(shn_cohort_finding(c, 0)->name_en, "sinus rhythm");
+    assert_string_equal(shn_cohort_finding(c, 0)->name_ja, "洞調律");
+    shn_cohort_close(c);
+}
+
+/** A cohort from before findings were described: the same file without those data sets. */
+static void write_older(const char *path, const char *newer)
+{
+    static const char *const leads[SHN_LEADS] = { "I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6" };
+    const shn_h5_attribute attributes[] = { { .name = "schema_version", .number = SHN_COHORT_SCHEMA }, { .name = "fs", .number = 100 },
+                                            { .name = "uv_per_unit", .number = 1 }, { .name = "leads", .texts = leads, .n_texts = SHN_LEADS } };
+    shn_error    err;
+    shn_h5_field from[SHN_FIELD_COUNT], to[SHN_FIELD_COUNT];
+    shn_h5_texts texts;
+    uint8_t     *bytes;
+    size_t       n, n_old = 0;
+    shn_cohort_fields_init(from);
+    assert_ok(shn_h5_layout(newer, from, SHN_FIELD_COUNT, &texts, &err));
+    shn_h5_texts_free(&texts);
+    for (int i = 0; i < SHN_FIELD_COUNT; i++)
+        if (shn_cohort_field_extent((shn_field_tag)i) != SHN_EXTENT_ABOUT_K) to[n_old++] = from[i];
+    assert_int_equal(n_old, SHN_FIELD_COUNT - 8);
+    assert_ok(shn_h5_create(path, to, n_old, attributes, 4, &err));
+    assert_ok(shn_file_read(newer, 1 << 20, &bytes, &n, &err));
+    const int fd = open(path, O_WRONLY);
+    for (size_t i = 0, old = 0; i < SHN_FIELD_COUNT; i++)
+        if (shn_cohort_field_extent((shn_field_tag)i) != SHN_EXTENT_ABOUT_K) {
+            const size_t size = shn_h5_field_bytes(&from[i]);
+            assert_int_equal(pwrite(fd, bytes + from[i].offset, size, (off_t)to[old++].offset), size);
+        }
+    close(fd);
+    free(bytes);
+}
+
+static void test_older_cohorts_are_read(void **state)
+{
+    (void)state;
+    shn_error   err;
+    shn_cohort *c;
+    shn_cohort_writer *w;
+    const char *folder = test_folder(), *own[1] = { "heart_of_gold" };
+    const char *newer = path_in(folder, "new.h5"), *older = path_in(folder, "old.h5");
+    shn_cohort_spec spec = spec_for(newer);
+    spec.finding_ids = own;
+    spec.n_findings = 1;
+    assert_ok(shn_cohort_writer_new(&spec, &w, &err));
+    assert_ok(write_row(w, 0, &err));
+    assert_ok(shn_cohort_writer_finish(w, &err));
+    shn_cohort_writer_free(w);
+    write_older(older, newer);
+    assert_ok(shn_cohort_open(older, &c, &err));
+    assert_string_equal(shn_cohort_id(c, 0), "r0");
+    assert_string_equal(shn_cohort_finding(c, 0)->name_en, "heart_of_gold");
+    assert_string_equal(shn_cohort_finding(c, 0)->name_ja, "heart_of_gold");
+    assert_string_equal(shn_cohort_finding(c, 0)->criterion_en, "");
+    assert_int_equal(shn_cohort_finding(c, 0)->flags, 0);
+    shn_cohort_close(c);
+}
+
 static void test_splits_and_patients(void **state)
 {
     (void)state;
@@ -439,6 +531,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_findings_are_described),
+        cmocka_unit_test(test_older_cohorts_are_read),
         cmocka_unit_test(test_splits_and_patients),
         cmocka_unit_test(test_cross_validation_deals_patients),
         cmocka_unit_test(test_digest_sees_what_training_reads),

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/csv.h"
 #include "base/file.h"
+#include "base/utf8.h"
 
 static shn_status open_text(const char *text, char separator, shn_csv **csv, shn_error *err)
 {
@@ -136,6 +137,51 @@ static void test_lookup_and_cell_errors(void **state)
     shn_csv_free(csv);
 }
 
+static void test_mended_text(void **state)
+{
+    (void)state;
+    static const struct { const char *text, *mended; } cases[] = {
+        { "", "" }, { "AF 心房細動", "AF 心房細動" }, { "\xff", "�" }, { "a\xe9", "a�" }, { "\xe5\xbf" "b", "��b" }, { "\xed\xa0\x80", "���" }, { "\xc0\xaf", "��" },
+    };
+    char out[64];
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        assert_int_equal(shn_utf8_mend(cases[i].text, strlen(cases[i].text), out, sizeof out), strlen(cases[i].mended));
+        assert_string_equal(out, cases[i].mended);
+    }
+    assert_int_equal(shn_utf8_mend("心房", 6, out, 6), 3);              /* no room for the second: none of it */
+    assert_string_equal(out, "心");
+    assert_int_equal(shn_utf8_mend("\xff\xff", 2, out, 7), 6);         /* 3 n + 1 holds every text */
+    assert_int_equal(shn_utf8_mend("心", 2, out, sizeof out), 6);       /* bytes beyond n are not looked at */
+}
+
+/** Yes and no as exports write them; what is neither is refused by its place. */
+static void test_bits(void **state)
+{
+    (void)state;
+    static const struct { const char *cell; int bit; } good[] = {
+        { "1", 1 }, { "0", 0 }, { "", -1 }, { "-1", -1 }, { "TRUE", 1 }, { "false", 0 }, { "NaN", -1 }, { "1.0", 1 }, { "0.0", 0 }, { "-1.0", -1 }, { " 1\t", 1 }, { "  ", -1 },
+    };
+    static const char *const bad[] = { "2", "yes", "1x", "0.5", "t", "1 0", "true false", "0000000000000000000000001", "inf", "-" };
+    shn_error err = { 0 };
+    shn_csv  *csv;
+    char      text[80];
+    int       bit;
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        snprintf(text, sizeof text, "id,af\nr,%s\n", good[i].cell);
+        assert_ok(open_text(text, ',', &csv, &err));
+        assert_ok(shn_csv_bit(csv, 0, 1, &bit, &err));
+        if (bit != good[i].bit) fail_msg("'%s' reads as %d", good[i].cell, bit);
+        shn_csv_free(csv);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        snprintf(text, sizeof text, "id,af\nr,%s\n", bad[i]);
+        assert_ok(open_text(text, ',', &csv, &err));
+        assert_status(shn_csv_bit(csv, 0, 1, &bit, &err), SHN_FORMAT);
+        assert_non_null(strstr(err.text, "line 2, column 'af'"));
+        shn_csv_free(csv);
+    }
+}
+
 static void test_round_trip_through_bytes(void **state)
 {
     (void)state;
@@ -254,6 +300,8 @@ int main(void)
         cmocka_unit_test(test_refusals_name_line_and_column),
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_lookup_and_cell_errors),
+        cmocka_unit_test(test_mended_text),
+        cmocka_unit_test(test_bits),
         cmocka_unit_test(test_round_trip_through_bytes),
         cmocka_unit_test(test_every_allocation_may_fail),
         cmocka_unit_test(test_must_fail_corpus_is_refused),

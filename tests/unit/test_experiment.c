@@ -18,7 +18,7 @@ static const char good[] =
     "seeds: [3, 4, 5]\n"
     "cohorts:\n"
     "  a: {file: a.h5}\n"
-    "  b: {import: [{preset: ptbxl, folder: \"${data}/ptbxl\"}], fs: 100}\n"
+    "  b: {import: [{preset: ptbxl, folder: \"${data}/ptbxl\"}], fs: 100, windows: all, simulated: 1, allow_upsampling: 0}\n"
     "  f: {file: f.h5, cross_validate: 4, pool: train+val}\n"
     "  g: {same_as: b, cross_validate: 2}\n"
     "texts:\n"
@@ -67,6 +67,8 @@ static void test_plan(void **state)
     assert_string_equal(p->cohorts[0].file, "folder/a.h5");
     assert_string_equal(p->cohorts[1].collections[0].folder, "/data/ptbxl");
     assert_near(p->cohorts[1].import.signal.fs_hz, 100, 0);
+    assert_true(p->cohorts[1].import.windows_all && p->cohorts[1].import.simulated);
+    assert_false(p->cohorts[1].import.signal.allow_upsampling || p->cohorts[1].import.signal.allow_missing_leads);
     assert_int_equal(p->n_systems, 8);          /* one, two times two, and three */
     assert_string_equal(p->systems[0].name, "one");
     assert_string_equal(p->systems[4].name, "grid,embed=64,crop_seconds=2.5");
@@ -166,6 +168,7 @@ static void test_refusals(void **state)
     refused("text: h", "text: g", "no text 'g'");
     refused("epochs: 7, text: h", "epochs: 7", "needs a text");
     refused("seeds: 2}", "seeds: 4}", "how many of the 3");
+    refused("seeds: 2}", "seeds: 2abc}", "how many of the 3");
     refused("rows: [one,", "rows: [two,", "no system 'two'");
     refused("@marginal", "@nothing", "no read-out 'nothing'");
     refused("top1, ece", "top1, x", "no metric 'x'");
@@ -197,9 +200,49 @@ static void test_refusals(void **state)
     refused("baseline: plain", "baseline: none", "no system 'none'");
     refused("drop: [home, far]", "drop: [home]", "drop: [HOME, AWAY]");
     refused("drop: [home, far]", "evaluation: home, drop: [home, far]", "drop: [HOME, AWAY]");
+    /* what would be trained, counted or written twice */
+    refused("seeds: [3, 4, 5]", "seeds: [3, 4, 3]", "the seed 3 stands twice");
+    refused("embed: [32, 64]", "embed: [32, 32]", "two systems are called 'grid,embed=32,crop_seconds=0'");
+    refused("  g: {evaluation: home", "  t-findings: {evaluation: home", "tables 't' and 't-findings' would both write t-findings.csv");
+    refused("  g: {evaluation: home", "  'a?': {evaluation: home, rows: [one], metrics: [ece]}\n  a_: {evaluation: home", "tables 'a?' and 'a_' would both write a_.csv");
+    /* names that would write elsewhere */
+    refused("  f: {file", "  ../../out: {file", "begins with '.'");
+    refused("  f: {file", "  out/f: {file", "holds '/'");
+    refused("  one: {loss", "  \"o\\x01ne\": {loss", "control character");
+    refused("  g: {evaluation: home", "  '': {evaluation: home", "is empty");
+    refused("  g: {evaluation: home", "  gggggggggggggggggggggggggggggggggggggggggggggggggggggggggggggggggggggggggggggggggggggggggggggggggggggggg: {evaluation: home", "too long");
+    /* each group of zs has a model of its own: its findings cannot be ranked against each other */
+    refused("higher: one, lower: \"grid,embed=64,crop_seconds=2.5\", metric: auroc_macro", "higher: one, lower: zs@class, metric: top1_specific", "top1_specific ranks findings");
+    refused("same: [one@logit, one], metric: ece", "same: [zs@class, one], metric: recall_at_5", "recall_at_5 ranks findings");
+    /* what was off without a word where it was not the literal 1 */
+    refused("simulated: 1", "simulated: true", "needs 0 or 1");
+    refused("allow_upsampling: 0", "allow_upsampling: yes", "needs 0 or 1");
+    refused("fs: 100,", "fs: 100, allow_missing_leads: 2,", "needs 0 or 1");
+    refused("windows: all", "windows: every", "'windows' is all");
+    refused("controls: 0", "controls: false", "needs 0 or 1");
+    /* a file has its own rate, and so has a cohort's twin */
+    refused("{file: a.h5}", "{file: a.h5, fs: 100}", "no key 'fs'");
+    refused("{same_as: b, cross", "{same_as: b, simulated: 1, cross", "no key 'simulated'");
+    /* a drop is judged in two places, and each row has to be allowed in both: cv has seen the records of home, zs leaves findings out */
+    refused("drop: [home, far]", "drop: [home, folds]", "need the same cohort");
+    refused("higher: one, lower: plain, metric: auroc_macro, drop: [home, far]", "higher: cv, lower: cv@marginal, metric: auroc_macro, drop: [folds, home]", "need the same cohort");
+    refused("higher: one, lower: plain", "higher: zs@class, lower: plain", "left out");
+    refused("higher: one, lower: plain", "higher: one, lower: zs@class", "left out");
     refused("{hash: 16}", "{hash: 16, builtin: e5-small}", "one of file");
     refused("{hash: 16}", "{builtin: e6}", "e5-small");
     refused("tables:", "examples: {row: one, evaluation: far}\ntables:", "another institution");
+}
+
+static void test_file_names(void **state)
+{
+    (void)state;
+    char out[16];
+    xp_file_name("a b/c,d=1.5", out, sizeof out);
+    assert_string_equal(out, "a_b_c,d=1.5");
+    xp_file_name("心電", out, sizeof out);
+    assert_string_equal(out, "心電");
+    xp_file_name("xx心電心電心", out, sizeof out);     /* 17 bytes: the fifth letter does not fit, and is not cut */
+    assert_string_equal(out, "xx心電心電");
 }
 
 static void test_no_memory(void **state)
@@ -291,6 +334,19 @@ static void test_holm(void **state)
     assert_true(isnan(a[1]));
 }
 
+/** What could not be made is an error, not an entry that is not there. */
+static void test_append(void **state)
+{
+    (void)state;
+    shn_error err = { 0 };
+    json_t   *list = json_array();
+    assert_ok(xp_append(list, json_integer(1), &err));
+    assert_status(xp_append(list, json_string("\xE5\xBF"), &err), SHN_NOMEM);         /* a letter cut in two is no JSON string */
+    assert_status(xp_append(NULL, json_integer(1), &err), SHN_NOMEM);
+    assert_int_equal(json_array_size(list), 1);
+    json_decref(list);
+}
+
 /** Text from outside stays text in every form of the pages. */
 static void test_pages(void **state)
 {
@@ -368,7 +424,7 @@ static void test_figures(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_plan), cmocka_unit_test(test_plan_parts), cmocka_unit_test(test_refusals), cmocka_unit_test(test_no_memory), cmocka_unit_test(test_lists), cmocka_unit_test(test_holm), cmocka_unit_test(test_pages), cmocka_unit_test(test_figures),
+        cmocka_unit_test(test_plan), cmocka_unit_test(test_plan_parts), cmocka_unit_test(test_refusals), cmocka_unit_test(test_file_names), cmocka_unit_test(test_append), cmocka_unit_test(test_no_memory), cmocka_unit_test(test_lists), cmocka_unit_test(test_holm), cmocka_unit_test(test_pages), cmocka_unit_test(test_figures),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -71,7 +71,8 @@ static void test_permuted_labels_move_between_patients(void **state)
 /* --- the head --- */
 
 enum { HB = 6, HK = 4 };
-static const char *const head_ids[HK] = { "zz_first", "zz_second", "zz_third", "zz_fourth" };
+static const shn_finding head_findings[HK] = { { .id = "zz_1", .name_en = "first" }, { .id = "zz_2", .name_en = "second" }, { .id = "zz_3", .name_en = "third" },
+                                               { .id = "zz_4", .name_en = "fourth" } };
 
 typedef struct head_case { shn_head *head; shn_texts *texts; shn_batch_labels labels; shn_batch_texts batch; float z[HB * 8]; } head_case;
 
@@ -112,9 +113,11 @@ static void check_head(shn_train_config config, int joined)
     config.chunk = 4;
     assert_ok(shn_sets_new(label, known, HB, HK, &sets, &err));
     if (config.loss != SHN_LOSS_BCE || config.sentences > 0) {
+        const shn_finding *finding[HK];
+        for (int k = 0; k < HK; k++) finding[k] = &head_findings[k];
         assert_ok(shn_vectors_hash(5, 3, &vectors, &err));
         const shn_texts_rule rule = { .form = "name", .joined = joined, .centre = 1, .reports = config.sentences > 0 ? &reports : NULL, .sentences = vectors };
-        assert_ok(shn_texts_new(vectors, head_ids, HK, 8, &rule, &sets, HB, &c.texts, &err));
+        assert_ok(shn_texts_new(vectors, finding, HK, 8, &rule, &sets, HB, &c.texts, &err));
     }
     assert_ok(shn_head_new(&config, HK, c.texts ? 5 : 0, HB, (shn_counts){ n_pos, n_known }, &c.head, &err));
     c.batch = (shn_batch_texts){ sets.of_record, said };
