@@ -251,6 +251,63 @@ static void write_table(shn_html *page, const json_t *t, const xp_figures *figur
     write_findings(page, t);
 }
 
+/* ---- subgroups, supersets ---- */
+
+static void write_subgroups(shn_html *page, const json_t *s)
+{
+    size_t        i, m;
+    json_t       *group, *metric;
+    const json_t *groups = json_object_get(s, "groups"), *metrics = json_object_get(s, "metrics");
+    heading(page, "subgroups", "By age, sex and source", "年齢・性別・施設ごと");
+    shn_html_printf(page, "<p class=\"note\">%s on %s; means over %d seeds, intervals by patient. No threshold is fitted to a group.</p><div class=\"scroll\"><table><tr><th>by</th><th>group</th>"
+                          "<th>records</th><th>patients</th>", xp_page_word(s, "row"), xp_page_word(s, "evaluation"), (int)xp_page_number(s, "n_seeds"));
+    json_array_foreach(metrics, m, metric) th(page, json_string_value(metric));
+    shn_html_raw(page, "</tr>\n");
+    json_array_foreach(groups, i, group) {
+        shn_html_raw(page, "<tr>");
+        td(page, xp_page_word(group, "by"));
+        td(page, xp_page_word(group, "group"));
+        shn_html_printf(page, "<td class=\"n\">%d</td><td class=\"n\">%d%s</td>", (int)xp_page_number(group, "n_records"), (int)xp_page_number(group, "n_patients"),
+                        json_is_true(json_object_get(group, "small")) ? " <span class=\"note\">small</span>" : "");
+        json_array_foreach(metrics, m, metric) {
+            double low, high;
+            range_of(groups, json_string_value(metric), &low, &high);
+            cell(page, json_object_get(json_object_get(group, "metrics"), json_string_value(metric)), low, high);
+        }
+        shn_html_raw(page, "</tr>");
+    }
+    shn_html_raw(page, "</table></div>\n");
+}
+
+static void write_supersets(shn_html *page, const json_t *rows)
+{
+    size_t  i, p;
+    json_t *row, *one;
+    if (json_array_size(rows) == 0) return;
+    heading(page, "supersets", "Supersets that nobody trained on", "学習していない上位所見");
+    json_array_foreach(rows, i, row) {
+        shn_html_raw(page, "<h3>");
+        shn_html_text(page, xp_page_word(row, "row"));
+        shn_html_printf(page, "</h3><p class=\"note\">AUROC by the superset's own text and by the best of the findings below it; means over %d seeds, intervals by patient.</p><table><tr><th>superset</th>"
+                              "<th>positives of known</th><th>own text</th><th>best finding below</th></tr>\n<tr><td><strong>mean of %d</strong></td><td></td>", (int)xp_page_number(row, "n_seeds"),
+                        (int)xp_page_number(row, "n_supersets"));
+        cell(page, json_object_get(row, "auroc_macro_own_text"), 0, 1);
+        cell(page, json_object_get(row, "auroc_macro_best_child"), 0, 1);
+        shn_html_raw(page, "</tr>");
+        json_array_foreach(json_object_get(row, "per_superset"), p, one) {
+            shn_html_raw(page, "<tr><td>");
+            shn_html_text(page, xp_page_word(one, "name_en"));
+            shn_html_raw(page, "<br><span class=\"note\" lang=\"ja\">");
+            shn_html_text(page, xp_page_word(one, "name_ja"));
+            shn_html_printf(page, "</span></td><td class=\"n\">%d of %d</td>", (int)xp_page_number(one, "n_pos"), (int)xp_page_number(one, "n_known"));
+            cell(page, json_object_get(one, "auroc_own_text"), 0, 1);
+            cell(page, json_object_get(one, "auroc_best_child"), 0, 1);
+            shn_html_raw(page, "</tr>");
+        }
+        shn_html_raw(page, "</table>\n");
+    }
+}
+
 /* ---- drift ---- */
 
 static void write_drift(shn_html *page, const json_t *d)
@@ -344,6 +401,8 @@ shn_status xp_html(const json_t *doc, const xp_figures *figures, const xp_cases 
     write_data(&page, doc);
     write_claims(&page, json_object_get(doc, "claims"));
     json_array_foreach(json_object_get(doc, "tables"), i, one) write_table(&page, one, figures);
+    write_supersets(&page, json_object_get(doc, "supersets"));
+    json_array_foreach(json_object_get(doc, "subgroups"), i, one) write_subgroups(&page, one);
     if (json_array_size(json_object_get(doc, "drifts"))) heading(&page, "drift", "Drift between hospitals", "施設間の違い");
     json_array_foreach(json_object_get(doc, "drifts"), i, one) write_drift(&page, one);
     write_cases(&page, cases);

@@ -163,6 +163,60 @@ static void write_drift(FILE *f, const json_t *d)
     }
 }
 
+static void write_subgroups(FILE *f, const json_t *s)
+{
+    size_t  i, m;
+    json_t *group, *metric;
+    fprintf(f, "\n## By age, sex and source: `%s` on `%s`\n\nMeans over %d seeds, intervals by patient. No threshold is fitted to a group; groups of fewer than 50 patients are marked.\n\n| by | group | records | patients |",
+            xp_page_word(s, "row"), xp_page_word(s, "evaluation"), (int)xp_page_number(s, "n_seeds"));
+    json_array_foreach(json_object_get(s, "metrics"), m, metric) fprintf(f, " %s |", json_string_value(metric));
+    fputs("\n| --- | --- | --- | --- |", f);
+    for (m = 0; m < json_array_size(json_object_get(s, "metrics")); m++) fputs(" --- |", f);
+    fputc('\n', f);
+    json_array_foreach(json_object_get(s, "groups"), i, group) {
+        fprintf(f, "| %s | ", xp_page_word(group, "by"));
+        words(f, xp_page_word(group, "group"));
+        fprintf(f, " | %d | %d%s |", (int)xp_page_number(group, "n_records"), (int)xp_page_number(group, "n_patients"), json_is_true(json_object_get(group, "small")) ? ", small" : "");
+        json_array_foreach(json_object_get(s, "metrics"), m, metric) {
+            fputc(' ', f);
+            cell(f, json_object_get(json_object_get(group, "metrics"), json_string_value(metric)));
+            fputs(" |", f);
+        }
+        fputc('\n', f);
+    }
+}
+
+static void write_supersets(FILE *f, const json_t *rows)
+{
+    size_t  i, p;
+    json_t *row, *one;
+    if (json_array_size(rows) == 0) return;
+    fputs("\n## Supersets that nobody trained on\n\nA superset (\"bundle branch block\") scored by its own text and by the best of the findings below it; mean AUROC over supersets, means over seeds, intervals by patient.\n\n"
+          "| system | seeds | supersets | by own text | by the best finding below | difference |\n| --- | --- | --- | --- | --- | --- |\n", f);
+    json_array_foreach(rows, i, row) {
+        static const char *const values[] = { "auroc_macro_own_text", "auroc_macro_best_child", "own_text_minus_best_child" };
+        fputs("| ", f);
+        words(f, xp_page_word(row, "row"));
+        fprintf(f, " | %d | %d |", (int)xp_page_number(row, "n_seeds"), (int)xp_page_number(row, "n_supersets"));
+        for (int v = 0; v < 3; v++) {
+            fputc(' ', f);
+            cell(f, json_object_get(row, values[v]));
+            fputs(" |", f);
+        }
+        fputc('\n', f);
+    }
+    row = json_array_get(rows, 0);
+    fprintf(f, "\nEach superset, `%s`:\n\n| superset | positives of known | by own text | by the best finding below | own text among the first 5 |\n| --- | --- | --- | --- | --- |\n", xp_page_word(row, "row"));
+    json_array_foreach(json_object_get(row, "per_superset"), p, one) {
+        fprintf(f, "| %s | %d of %d | ", xp_page_word(one, "name_en"), (int)xp_page_number(one, "n_pos"), (int)xp_page_number(one, "n_known"));
+        cell(f, json_object_get(one, "auroc_own_text"));
+        fputs(" | ", f);
+        cell(f, json_object_get(one, "auroc_best_child"));
+        if (isnan(xp_page_number(one, "top5"))) fputs(" | - |\n", f);
+        else fprintf(f, " | %.2f |\n", xp_page_number(one, "top5"));
+    }
+}
+
 /** Every system with the settings that the config gives it, and what it cost. */
 static void write_runs(FILE *f, const json_t *doc)
 {
@@ -209,6 +263,8 @@ shn_status xp_markdown(const json_t *doc, char **out, shn_error *err)
     write_data(f, doc);
     write_claims(f, doc);
     json_array_foreach(json_object_get(doc, "tables"), i, one) write_table(f, one);
+    write_supersets(f, json_object_get(doc, "supersets"));
+    json_array_foreach(json_object_get(doc, "subgroups"), i, one) write_subgroups(f, one);
     json_array_foreach(json_object_get(doc, "drifts"), i, one) write_drift(f, one);
     write_runs(f, doc);
     return xp_page_finish(f, out, err);

@@ -39,7 +39,7 @@ static shn_status check_resamples(const xp_reader *r)
 static shn_status read_all(const xp_reader *r)
 {
     static const char *const keys[] = { "version", "title", "about", "seeds", "bootstrap", "cohorts", "texts", "label_lists", "train", "systems",
-                                        "evaluations", "baseline", "tables", "claims", "examples", NULL };
+                                        "evaluations", "baseline", "tables", "claims", "examples", "subgroups", "supersets", NULL };
     const shn_yaml_node root = shn_yaml_root(r->y), title = xp_find(r, root, "title"), resamples = xp_find(r, root, "bootstrap");
     shn_status st = xp_check_keys(r, root, keys);
     size_t     n = 1000;
@@ -116,7 +116,7 @@ void xp_plan_free(xp_plan *p)
     }
     for (size_t i = 0; i < p->n_lists; i++) free(p->lists[i].group);
     for (size_t i = 0; i < p->n_evaluations; i++) free(p->evaluations[i].finding);
-    void *all[] = { p->cohorts, p->texts, p->lists, p->systems, p->evaluations, p->tables, p->claims };
+    void *all[] = { p->cohorts, p->texts, p->lists, p->systems, p->evaluations, p->tables, p->claims, p->subgroups.metrics, p->supersets.rows };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
     shn_yaml_close(p->yaml);
     shn_pool_free(&p->pool);

@@ -84,6 +84,11 @@ typedef struct xp_claim {
 /** Whose example cases are drawn. each: how many first hits, first misses and worst urgent misses; 0: none. */
 typedef struct xp_examples { xp_row row; size_t evaluation, each; } xp_examples;
 
+/** Whose metrics are shown by age band, sex and source; n_metrics 0: nobody's. */
+typedef struct xp_subgroup_table { xp_row row; size_t evaluation; int *metrics; size_t n_metrics; } xp_subgroup_table;
+/** Which rows score the supersets of their findings; n_rows 0: none. */
+typedef struct xp_superset_table { xp_row *rows; size_t n_rows, evaluation; } xp_superset_table;
+
 typedef struct xp_plan {
     shn_yaml     *yaml;
     shn_pool      pool;
@@ -101,6 +106,8 @@ typedef struct xp_plan {
     xp_table      *tables;      size_t n_tables;
     xp_claim      *claims;      size_t n_claims;
     xp_examples    examples;
+    xp_subgroup_table subgroups;
+    xp_superset_table supersets;
 } xp_plan;
 
 /**

@@ -233,6 +233,52 @@ static shn_status read_examples(const xp_reader *r)
     return st == SHN_OK ? check_judged(r, node, &p->examples.row, p->examples.evaluation) : st;
 }
 
+/** A row that one model makes, judged where its own findings are: what subgroups and supersets start from. */
+static shn_status read_home_row(const xp_reader *r, shn_yaml_node node, size_t evaluation, xp_row *row)
+{
+    const xp_plan *p = r->p;
+    shn_status     st = row_of(r, node, row);
+    if (st == SHN_OK) st = check_judged(r, node, row, evaluation);
+    if (st != SHN_OK) return st;
+    if (p->systems[row->system].n_parts > 1) return shn_yaml_fail(r->y, node, r->err, "'%.60s' is put together from several models; name a system that is trained once for each seed", row->text);
+    if (p->evaluations[evaluation].home < p->n_cohorts || p->evaluations[evaluation].finding || p->evaluations[evaluation].min_positives)
+        return shn_yaml_fail(r->y, node, r->err, "subgroups and supersets are judged at home with all findings; evaluation '%.60s' asks for something else", p->evaluations[evaluation].name);
+    return SHN_OK;
+}
+
+static shn_status read_subgroups(const xp_reader *r)
+{
+    static const char *const keys[] = { "row", "evaluation", "metrics", NULL };
+    xp_subgroup_table  *t = &r->p->subgroups;
+    const shn_yaml_node node = xp_find(r, shn_yaml_root(r->y), "subgroups");
+    if (!node) return SHN_OK;
+    shn_status st = xp_check_keys(r, node, keys);
+    const shn_yaml_node row = xp_find(r, node, "row"), metrics = xp_find(r, node, "metrics");
+    const size_t n = metrics ? shn_yaml_size(r->y, metrics) : 0;
+    if (st == SHN_OK && (!row || n == 0)) st = shn_yaml_fail(r->y, node, r->err, "'subgroups' needs a row, an evaluation and a list of metrics");
+    if (st == SHN_OK) st = evaluation_of(r, xp_find(r, node, "evaluation"), &t->evaluation);
+    if (st == SHN_OK) st = read_home_row(r, row, t->evaluation, &t->row);
+    if (st == SHN_OK && !(t->metrics = shn_alloc(n, sizeof *t->metrics))) st = shn_fail_nomem(r->err, "experiment");
+    for (; t->n_metrics < n && st == SHN_OK; t->n_metrics++) st = metric_of(r, shn_yaml_at(r->y, metrics, t->n_metrics), &t->metrics[t->n_metrics]);
+    return st;
+}
+
+static shn_status read_supersets(const xp_reader *r)
+{
+    static const char *const keys[] = { "rows", "evaluation", NULL };
+    xp_superset_table  *t = &r->p->supersets;
+    const shn_yaml_node node = xp_find(r, shn_yaml_root(r->y), "supersets");
+    if (!node) return SHN_OK;
+    shn_status st = xp_check_keys(r, node, keys);
+    const shn_yaml_node rows = xp_find(r, node, "rows");
+    const size_t n = rows ? shn_yaml_size(r->y, rows) : 0;
+    if (st == SHN_OK && n == 0) st = shn_yaml_fail(r->y, node, r->err, "'supersets' needs a list of rows and an evaluation");
+    if (st == SHN_OK) st = evaluation_of(r, xp_find(r, node, "evaluation"), &t->evaluation);
+    if (st == SHN_OK && !(t->rows = shn_alloc(n, sizeof *t->rows))) st = shn_fail_nomem(r->err, "experiment");
+    for (; t->n_rows < n && st == SHN_OK; t->n_rows++) st = read_home_row(r, shn_yaml_at(r->y, rows, t->n_rows), t->evaluation, &t->rows[t->n_rows]);
+    return st;
+}
+
 shn_status xp_read_judgements(const xp_reader *r)
 {
     xp_plan      *p = r->p;
@@ -254,5 +300,7 @@ shn_status xp_read_judgements(const xp_reader *r)
         p->claims[p->n_claims].name = shn_yaml_key(r->y, claims, p->n_claims);
         st = read_claim(r, shn_yaml_at(r->y, claims, p->n_claims), &p->claims[p->n_claims]);
     }
-    return st == SHN_OK ? read_examples(r) : st;
+    if (st == SHN_OK) st = read_examples(r);
+    if (st == SHN_OK) st = read_subgroups(r);
+    return st == SHN_OK ? read_supersets(r) : st;
 }

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/fail.h"
 #include "eval/doc.h"
+#include "experiment/groups.h"
 
 static shn_status set_named(json_t *object, const char *name, json_t *value, shn_error *err)
 {
@@ -125,8 +126,8 @@ static shn_status head_json(const xp_grid *g, json_t **out, shn_error *err)
 
 shn_status xp_results(const xp_grid *g, const shn_watcher *watcher, json_t **doc, shn_error *err)
 {
-    static const char *const names[] = { "cohorts", "tables", "claims", "learning", "sweeps", "drifts" };
-    enum { COHORTS, TABLES, CLAIMS, LEARNING, SWEEPS, DRIFTS, PARTS };
+    static const char *const names[] = { "cohorts", "tables", "claims", "learning", "sweeps", "drifts", "subgroups", "supersets" };
+    enum { COHORTS, TABLES, CLAIMS, LEARNING, SWEEPS, DRIFTS, SUBGROUPS, SUPERSETS, PARTS };
     json_t    *part[PARTS];                             /* borrowed from *doc */
     shn_status st = head_json(g, doc, err);
     for (int i = 0; i < PARTS && st == SHN_OK; i++) st = set_named(*doc, names[i], part[i] = json_array(), err);
@@ -135,6 +136,8 @@ shn_status xp_results(const xp_grid *g, const shn_watcher *watcher, json_t **doc
     if (st == SHN_OK) st = xp_claims(g, watcher, part[CLAIMS], err);
     if (st == SHN_OK) st = xp_learning(g, part[LEARNING], part[SWEEPS], err);
     if (st == SHN_OK) st = xp_drifts(g, watcher, part[DRIFTS], err);
+    if (st == SHN_OK) st = xp_subgroups(g, watcher, part[SUBGROUPS], err);
+    if (st == SHN_OK) st = xp_supersets(g, watcher, part[SUPERSETS], err);
     if (st == SHN_OK) return SHN_OK;
     json_decref(*doc);
     *doc = NULL;

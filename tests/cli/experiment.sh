@@ -29,6 +29,7 @@ systems:
   pair: {loss: clip-multi, embed: [8, 16]}
   cv: {loss: bce, cohort: folds, seeds: 1}
   left-out: {loss: class-columns, text: lm, leave_out_groups: left, seeds: 1}
+  columns: {loss: class-columns, text: lm, seeds: 1}
 evaluations:
   val: {split: val}
   elsewhere: {split: all, home: sim}
@@ -44,22 +45,24 @@ claims:
   drop: {claim: the head keeps more, higher: "pair,embed=8", lower: bce, metric: auroc_macro, drop: [val, elsewhere]}
   words: {claim: words help, higher: left-out@class, lower: bce, metric: auroc_macro, evaluation: val, caveat: "$caveat"}
 examples: {row: "pair,embed=8", evaluation: val, each: 1}
+subgroups: {row: bce, evaluation: val, metrics: [auroc_macro, f1_micro_tuned]}
+supersets: {rows: [columns, bce], evaluation: val}
 YAML
 
 "$shinden" experiment "$dir/x.yaml" -o "$dir/whole" --workers 2 --results "$dir/results.md" >"$dir/out" 2>"$dir/err" || fail "$(cat "$dir/err")"
-grep -qF '5 systems, 10 runs, 10 finished, 3 claims' "$dir/out" || fail "summary: $(cat "$dir/out")"
+grep -qF '6 systems, 11 runs, 11 finished, 3 claims' "$dir/out" || fail "summary: $(cat "$dir/out")"
 for left in report/report.html report/results.md report/results.json report/claims.csv report/tables/all.csv report/tables/all.tex report/tables/all-findings.csv report/figures/all-findings.svg report/figures/all-curves.svg \
     report/figures/all-candidates.svg report/figures/all-reliability.svg report/tables/検証.csv report/tables/施設.csv report/figures/learning.svg report/figures/by-embed-pair.svg report/cases/first-hit-1.svg cohorts/sim.h5; do
     [ -s "$dir/whole/$left" ] || fail "no $left"
 done
-[ "$(find "$dir/whole/runs" -name done.json | wc -l)" -eq 10 ] || fail "not ten finished runs"
+[ "$(find "$dir/whole/runs" -name done.json | wc -l)" -eq 11 ] || fail "not eleven finished runs"
 [ "$(wc -l <"$dir/whole/report/tables/all.csv")" -eq 11 ] || fail "table: $(cat "$dir/whole/report/tables/all.csv")"
 [ "$(wc -l <"$dir/whole/report/claims.csv")" -eq 4 ] || fail "not three claims: $(cat "$dir/whole/report/claims.csv")"
 grep -qF "$caveat; proxy only: e5-small stands in" "$dir/whole/report/claims.csv" || fail "a caveat was cut: $(cat "$dir/whole/report/claims.csv")"
 grep -q 'undecided\|supported' "$dir/whole/report/claims.csv" || fail "no verdict"
 cmp "$dir/results.md" "$dir/whole/report/results.md" || fail "--results is no copy"
 for says in 'proxy only: e5-small stands in' 'control: label frequency' 'control: random encoder, linear probe' 'What this data cannot decide' 'Drift from sim to sim' '2 folds by patient' \
-    'Cohort sim is SIMULATED'; do
+    'Cohort sim is SIMULATED' 'By age, sex and source: `bce` on `val`' 'Supersets that nobody trained on' '| sex | F |' '| columns | 1 |'; do
     grep -qF "$says" "$dir/results.md" || fail "results.md does not say '$says'"
 done
 # ranking findings against each other means nothing where each group has a model of its own; findings left out were never trained on
@@ -99,7 +102,7 @@ grep -q '"config": "caf\(\\ufffd\|�\).yaml"' "$dir/killed/report/results.json"
 # a changed setting makes new runs, an unchanged system keeps its own
 sed -i 's/bce: {loss: bce}/bce: {loss: bce, wd: 0.02}/' "$dir/x.yaml"
 "$shinden" experiment "$dir/x.yaml" -o "$dir/whole" --plan --json >"$dir/out" 2>"$dir/err"
-grep -q '"n_finished": 8' "$dir/out" || fail "a changed system was taken as finished: $(cat "$dir/out")"
+grep -q '"n_finished": 9' "$dir/out" || fail "a changed system was taken as finished: $(cat "$dir/out")"
 
 # two systems that would train in one folder
 code=0
@@ -126,7 +129,7 @@ code=0
 sed 's/val: {split: val/val: {splits: val/' "$dir/x.yaml" >"$dir/bad.yaml"
 "$shinden" experiment "$dir/bad.yaml" -o "$dir/bad" >/dev/null 2>"$dir/err" || code=$?
 [ "$code" -eq 1 ] || fail "a bad config ended with $code"
-grep -qF "bad.yaml: line 20" "$dir/err" || fail "no place in: $(cat "$dir/err")"
+grep -qF "bad.yaml: line 21" "$dir/err" || fail "no place in: $(cat "$dir/err")"
 [ ! -e "$dir/bad" ] || fail "a bad config left a folder"
 code=0
 "$shinden" experiment >/dev/null 2>&1 || code=$?

@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "data/cohort_writer.h"
 #include "eval/summary.h"
+#include "experiment/groups.h"
 #include "experiment/lists.h"
 #include "experiment/pages.h"
 #include "experiment/plan.h"
@@ -231,6 +232,11 @@ static void test_refusals(void **state)
     refused("{hash: 16}", "{hash: 16, builtin: e5-small}", "one of file");
     refused("{hash: 16}", "{builtin: e6}", "e5-small");
     refused("tables:", "examples: {row: one, evaluation: far}\ntables:", "another institution");
+    refused("tables:", "subgroups: {row: one, evaluation: home}\ntables:", "list of metrics");
+    refused("tables:", "subgroups: {row: one, evaluation: far, metrics: [ece]}\ntables:", "judged at home");
+    refused("tables:", "subgroups: {row: cv, evaluation: folds, metrics: [ece]}\ntables:", "several models");
+    refused("tables:", "supersets: {evaluation: home}\ntables:", "list of rows");
+    refused("tables:", "supersets: {rows: [zs@class], evaluation: home}\ntables:", "several models");
 }
 
 static void test_file_names(void **state)
@@ -335,6 +341,26 @@ static void test_holm(void **state)
 }
 
 /** What could not be made is an error, not an entry that is not there. */
+/** Fractions are averaged, what is missing in one is missing, counts and words are the first's. */
+static void test_mean(void **state)
+{
+    (void)state;
+    const char *const given[] = { "{\"n\": 3, \"v\": {\"value\": 0.25, \"low\": null}, \"list\": [1.0, \"a\"]}", "{\"n\": 3, \"v\": {\"value\": 0.75, \"low\": 0.5}, \"list\": [2.0, \"a\"]}" };
+    json_t *docs[] = { json_loads(given[0], 0, NULL), json_loads(given[1], 0, NULL) }, *mean = xp_mean(docs, 2);
+    assert_non_null(mean);
+    assert_int_equal(json_integer_value(json_object_get(mean, "n")), 3);
+    const json_t *v = json_object_get(mean, "v"), *list = json_object_get(mean, "list");
+    assert_float_equal(json_real_value(json_object_get(v, "value")), 0.5, 0);
+    assert_true(json_is_null(json_object_get(v, "low")));
+    assert_float_equal(json_real_value(json_array_get(list, 0)), 1.5, 0);
+    assert_string_equal(json_string_value(json_array_get(list, 1)), "a");
+    json_decref(mean);
+    json_array_append_new(json_object_get(docs[1], "list"), json_real(0));
+    assert_null(xp_mean(docs, 2));                      /* another form: no mean of it */
+    json_decref(docs[0]);
+    json_decref(docs[1]);
+}
+
 static void test_append(void **state)
 {
     (void)state;
@@ -424,7 +450,7 @@ static void test_figures(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_plan), cmocka_unit_test(test_plan_parts), cmocka_unit_test(test_refusals), cmocka_unit_test(test_file_names), cmocka_unit_test(test_append), cmocka_unit_test(test_no_memory), cmocka_unit_test(test_lists), cmocka_unit_test(test_holm), cmocka_unit_test(test_pages), cmocka_unit_test(test_figures),
+        cmocka_unit_test(test_plan), cmocka_unit_test(test_plan_parts), cmocka_unit_test(test_refusals), cmocka_unit_test(test_file_names), cmocka_unit_test(test_mean), cmocka_unit_test(test_append), cmocka_unit_test(test_no_memory), cmocka_unit_test(test_lists), cmocka_unit_test(test_holm), cmocka_unit_test(test_pages), cmocka_unit_test(test_figures),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
