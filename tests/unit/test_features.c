@@ -47,20 +47,20 @@ static void test_a_regular_trace(void **state)
         float       *mv = draw(beats, 12, fs_hz, rate ? 0.4 : 0, &T);           /* a shifted baseline changes nothing */
         assert_true(features_of(mv, T, T, fs_hz, x[rate]));
         const double *f = x[rate], *i = f + FEATURES_RHYTHM, *v1 = i + 6 * FEATURES_PER_LEAD, *v6 = i + 11 * FEATURES_PER_LEAD;
-        assert_near(f[7], 12, 0);
-        assert_near(f[0], 75, 1);
-        assert_near(f[1], 0, 0.02);
-        assert_near(f[3], 1, 0.03);
-        assert_near(f[4], 1, 0.03);
-        assert_near(i[0], 1, 0.08);
-        assert_near(v6[0], 2, 0.16);
-        assert_near(v1[1], -1, 0.08);
-        assert_near(i[2], 0.1, 0.03);
-        assert_near(v6[2], 0.2, 0.06);
-        assert_near(i[3], 0.3, 0.03);
-        assert_near(v1[4], -0.3, 0.03);
-        assert_near(i[5], 0.1, 0.03);
-        assert_true(f[5] > 0.08 && f[5] < 0.2);             /* 80 ms seen through an 80 ms mean */
+        assert_near(f[FEATURE_BEATS], 12, 0);
+        assert_near(f[FEATURE_RATE], 75, 1);
+        assert_near(f[FEATURE_RR_SD], 0, 0.02);
+        assert_near(f[FEATURE_RR_SHORTEST], 1, 0.03);
+        assert_near(f[FEATURE_RR_LONGEST], 1, 0.03);
+        assert_near(i[FEATURE_QRS_HIGH], 1, 0.08);
+        assert_near(v6[FEATURE_QRS_HIGH], 2, 0.16);
+        assert_near(v1[FEATURE_QRS_LOW], -1, 0.08);
+        assert_near(i[FEATURE_ST], 0.1, 0.03);
+        assert_near(v6[FEATURE_ST], 0.2, 0.06);
+        assert_near(i[FEATURE_T_HIGH], 0.3, 0.03);
+        assert_near(v1[FEATURE_T_LOW], -0.3, 0.03);
+        assert_near(i[FEATURE_P], 0.1, 0.03);
+        assert_true(f[FEATURE_QRS] > 0.08 && f[FEATURE_QRS] < 0.2);             /* 80 ms seen through an 80 ms mean */
         free(mv);
     }
     for (size_t k = 0; k < FEATURES; k++) assert_near(x[0][k], x[1][k], 0.08 + 0.02 * fabs(x[1][k]));       /* the rate does not matter */
@@ -74,12 +74,12 @@ static void test_an_irregular_trace(void **state)
     for (; at < 9.6; at += n % 2 ? 0.6 : 1.0) beats[n++] = at;
     float *mv = draw(beats, n, 250, 0, &T);
     assert_true(features_of(mv, T, T, 250, x));
-    assert_near(x[7], (double)n, 0);
-    assert_near(x[0], 75, 2);
-    assert_near(x[1], 0.25, 0.02);
-    assert_near(x[2], 0.5, 0.02);
-    assert_near(x[3], 0.75, 0.03);
-    assert_near(x[4], 1.25, 0.03);
+    assert_near(x[FEATURE_BEATS], (double)n, 0);
+    assert_near(x[FEATURE_RATE], 75, 2);
+    assert_near(x[FEATURE_RR_SD], 0.25, 0.02);
+    assert_near(x[FEATURE_RR_CHANGE], 0.5, 0.02);
+    assert_near(x[FEATURE_RR_SHORTEST], 0.75, 0.03);
+    assert_near(x[FEATURE_RR_LONGEST], 1.25, 0.03);
     free(mv);
 }
 
