@@ -4,9 +4,12 @@
 #include <math.h>
 
 #include "base/alloc.h"
+#include "data/cohort_writer.h"
 #include "eval/features.h"
 #include "shinden/annotation.h"
 #include "shinden/format.h"
+#include "shinden/metrics.h"
+#include "shinden/model.h"
 #include "shinden/signal.h"
 
 /** A raised cosine of this height, centred, of this width. */
@@ -103,6 +106,104 @@ static void test_what_cannot_be_measured_is_zero(void **state)
     free(flat);
 }
 
+/** 40 records of 5 s in units of 2.5 uV, half of them fast, the label; every fourth is for testing. Offsets and gaps as in real cohorts. */
+enum { ROWS = 40, SAMPLES = 500 };
+static const char *const fast_id[] = { "sinus_tachycardia" };
+
+static float *draw_row(size_t i, size_t *T)
+{
+    double       beats[16];
+    size_t       n = 0;
+    const double apart = (i % 2 ? 0.45 : 0.85) + 0.01 * (double)(i % 7);
+    for (double at = 0.4; at < 9.9 && n < 16; at += apart) beats[n++] = at;
+    float *mv = draw(beats, n, 100, i % 3 ? 0 : 0.2, T);
+    mv[3 * *T + 20] = NAN;
+    return mv;
+}
+
+static shn_cohort *write_rates(void)
+{
+    static const char *const sources[] = { "s" };
+    char               path[512];
+    shn_error          err = { 0 };
+    shn_cohort_writer *w;
+    shn_cohort        *c;
+    snprintf(path, sizeof path, "%s/rates.h5", test_folder());
+    const shn_cohort_spec spec = { .path = path, .n_rows = ROWS, .n_samples = SAMPLES, .fs_hz = 100, .uv_per_unit = 2.5f, .finding_ids = fast_id, .n_findings = 1, .source_names = sources,
+                                   .n_sources = 1 };
+    assert_ok(shn_cohort_writer_new(&spec, &w, &err));
+    for (size_t i = 0; i < ROWS; i++) {
+        const uint8_t yes[1] = { 1 }, fast[1] = { (uint8_t)(i % 2) };
+        char          id[16];
+        size_t        T;
+        float        *mv = draw_row(i, &T);
+        snprintf(id, sizeof id, "r%zu", i);
+        shn_cohort_row row = { .n_samples = SAMPLES, .labels = fast, .known = yes, .id = id, .patient = id, .split = i / 2 % 4 == 3 ? "test" : "train" };
+        for (size_t l = 0; l < SHN_LEADS; l++) row.lead_mv[l] = mv + l * T;
+        assert_ok(shn_cohort_writer_row(w, i, &row, &err));
+        free(mv);
+    }
+    assert_ok(shn_cohort_writer_finish(w, &err));
+    shn_cohort_writer_free(w);
+    assert_ok(shn_cohort_open(path, &c, &err));
+    return c;
+}
+
+/** A cohort's rows are measured in mV, whatever its unit: as the trace that was packed. */
+static void test_rows_of_a_cohort(void **state)
+{
+    (void)state;
+    shn_error      err = { 0 };
+    shn_cohort    *c = write_rates();
+    const uint32_t rows[3] = { 1, 0, 39 };
+    double         x[3 * FEATURES], y[FEATURES];
+    assert_near(shn_cohort_uv_per_unit(c), 2.5, 0);
+    assert_ok(features_of_cohort(c, rows, 3, x, &err));
+    for (size_t r = 0; r < 3; r++) {
+        size_t T;
+        float *mv = draw_row(rows[r], &T);
+        mv[3 * T + 20] = 0;                                 /* a gap counts as 0 */
+        assert_true(features_of(mv, T, SAMPLES, 100, y));
+        for (size_t k = 0; k < FEATURES; k++) assert_near(x[r * FEATURES + k], y[k], 0.01);
+        assert_true(x[r * FEATURES + FEATURE_BEATS] >= 5);
+        free(mv);
+    }
+    for (long n = 1;; n++) {
+        shn_alloc_fail_after(n);
+        const shn_status st = features_of_cohort(c, rows, 3, x, &err);
+        shn_alloc_fail_after(0);
+        if (st == SHN_OK) break;
+        assert_int_equal(st, SHN_NOMEM);
+        assert_true(n < 100);
+    }
+    shn_cohort_close(c);
+}
+
+/** The control finds what a ruler can: fast or slow. */
+static void test_the_probe_tells_rates_apart(void **state)
+{
+    (void)state;
+    const shn_encoder_config config = { .n_leads = 12, .width = 8, .blocks = { 1 }, .max_pool = 1, .embed = 4 };
+    shn_error   err = { 0 };
+    shn_cohort *c = write_rates();
+    shn_model  *m;
+    evalset     s;
+    double      penalty;
+    assert_ok(shn_model_new(&config, 1, 0, &m, &err));
+    m->finding_id[0] = shn_strdup(fast_id[0]);
+    m->input = (shn_input){ .fs_hz = 100, .n_samples = SAMPLES, .window = 250, .n_windows = 2, .scale_per_mv = 4, .lead_present = 0xfff };
+    assert_ok(evalset_open_labels(m, c, "test", &s, &err));
+    assert_int_equal(s.n, 10);
+    float    score[ROWS];
+    uint32_t order[ROWS];
+    assert_ok(control_simple_features(&s, "train", score, &penalty, &err));
+    assert_true(shn_auroc(score, s.label, s.n, order) > 0.95);
+    assert_status(control_simple_features(&s, "home", score, &penalty, &err), SHN_RANGE);
+    evalset_close(&s);
+    shn_model_free(m);
+    shn_cohort_close(c);
+}
+
 /** Beats found within 0.15 s of an annotated one, in the first minute of six records of different kinds. */
 static void test_beats_of_real_recordings(void **state)
 {
@@ -164,6 +265,8 @@ int main(void)
         cmocka_unit_test(test_a_regular_trace),
         cmocka_unit_test(test_an_irregular_trace),
         cmocka_unit_test(test_what_cannot_be_measured_is_zero),
+        cmocka_unit_test(test_rows_of_a_cohort),
+        cmocka_unit_test(test_the_probe_tells_rates_apart),
         cmocka_unit_test(test_beats_of_real_recordings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
