@@ -116,7 +116,9 @@ static double effect_of(const double *home, size_t n_home, const double *away, s
     if (n_home < 2 || n_away < 2) return NAN;
     const double a = mean_of(home, n_home), b = mean_of(away, n_away);
     const double sd = sqrt((squares_about(home, n_home, a) + squares_about(away, n_away, b)) / (double)(n_home + n_away - 2));
-    return sd > 0 ? (b - a) / sd : a == b ? 0 : NAN;
+    const double rounding = 1e-9 * fmax(fabs(a), fabs(b));                      /* what sums of equal values differ by is no spread */
+    if (sd > rounding) return (b - a) / sd;
+    return fabs(b - a) <= rounding ? 0 : NAN;
 }
 
 shn_status drift_records(const shn_cohort *home, const uint32_t *home_rows, size_t n_home, const shn_cohort *away, const uint32_t *away_rows, size_t n_away,

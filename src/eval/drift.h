@@ -10,7 +10,7 @@
 
 /** Mean, median and quartiles of the records that have the value; NaN with none. */
 typedef struct drift_side { double mean, median, low, high; size_t n; } drift_side;
-/** effect: (mean away - mean home) / pooled standard deviation; NaN where a side has fewer than two. */
+/** effect: (mean away - mean home) / pooled standard deviation; NaN where a side has fewer than two or nothing varies; 0 where all are equal. */
 typedef struct drift_measure { const char *name, *unit; drift_side home, away; double effect; } drift_measure;
 
 enum { DRIFT_LIMB_MV, DRIFT_CHEST_MV, DRIFT_RATE, DRIFT_SECONDS, DRIFT_AGE, DRIFT_FEMALE, DRIFT_MEASURES };

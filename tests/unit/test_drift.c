@@ -114,6 +114,25 @@ static void test_heart_rate(void **state)
     shn_cohort_close(flat);
 }
 
+/** Records that are all of one length have no effect, though their means round differently. */
+static void test_no_effect_of_rounding(void **state)
+{
+    (void)state;
+    shn_error      err = { 0 };
+    shn_cohort    *home = write_cohort(test_folder(), "twelve.h5", 12, LONG, LONG - 1, ramp, 500, 0);
+    shn_cohort    *longer = write_cohort(test_folder(), "longer.h5", 3, LONG, LONG, ramp, 500, 0);
+    const uint32_t rows[12] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 };
+    drift_measure  m[DRIFT_MEASURES];
+    for (size_t n = 2; n <= 12; n++) {
+        assert_ok(drift_records(home, rows, 12, home, rows, n, m, &err));
+        assert_near(m[DRIFT_SECONDS].effect, 0, 0);
+    }
+    assert_ok(drift_records(home, rows, 12, longer, rows, 3, m, &err));
+    assert_true(isnan(m[DRIFT_SECONDS].effect));            /* a difference without any spread is no number of deviations */
+    shn_cohort_close(home);
+    shn_cohort_close(longer);
+}
+
 static void fill(float *z, size_t n, double shift, uint64_t seed)
 {
     shn_rng r = shn_rng_stream(seed, 0, 0, 0);
@@ -148,6 +167,6 @@ static void test_embeddings(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_records), cmocka_unit_test(test_heart_rate), cmocka_unit_test(test_embeddings) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_records), cmocka_unit_test(test_heart_rate), cmocka_unit_test(test_no_effect_of_rounding), cmocka_unit_test(test_embeddings) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
