@@ -28,7 +28,7 @@ typedef struct shn_eval_options {
     uint32_t    n_bootstrap;        /**< 1000; 0: no intervals */
     uint64_t    seed;               /**< 1 */
     uint64_t    permute_labels;     /**< 0; else the seed of a shuffle of the split's labels between patients: a control that must find chance */
-    int         controls;           /**< 1: label frequency, random encoder + linear probe */
+    int         controls;           /**< 1: label frequency, and the same linear probe on a random encoder and on simple features (rate, amplitudes, intervals) */
     unsigned    n_threads;          /**< 0: one per core */
     const char *findings;           /**< NULL: all; else a list of ids and tasks, commas between ("@rhythm", docs/metrics.md): the others are neither candidates nor truth */
     int         subgroups;          /**< 0; 1: every metric by age band, sex and source */

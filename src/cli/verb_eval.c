@@ -41,7 +41,7 @@ static void help(void)
          "  --json           the whole result (docs/json.md) instead of the table\n"
          "  --csv FILE       one line per finding;  --html FILE  a page\n"
          "  --bootstrap N    resamples, 1000; 0: no intervals\n"
-         "  --no-controls    without label frequency and the random encoder's probe\n"
+         "  --no-controls    without label frequency, the random encoder's probe and the simple features' probe\n"
          "  --permute-labels SEED   a control: the split's labels shuffled between patients; every AUROC must be chance\n\n"
          "  --text PHRASE    scores any phrase, in or out of the model's findings: by its own place in the space (class), by the report sentences like it\n"
          "                   (sentences: models of train --sentences), and by the nearest finding that was trained (nearest)\n"

@@ -66,6 +66,7 @@ int verb_experiment(int argc, char **argv)
         }
     }
     if (optind != argc - 1 || !out) return cli_usage("experiment", "needs CONFIG.yaml and -o FOLDER");
+    if (options.plan_only && options.results_path) return cli_usage("experiment", "--plan judges nothing, so there are no --results to write");
     const shn_status st = shn_experiment(argv[optind], out, &options, &summary, &err);
     cli_progress_end();
     return st == SHN_OK ? print_summary(out, &summary, options.plan_only, json) : cli_fail("experiment", &err);

@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/fail.h"
+#include "eval/features.h"
 #include "shinden/metrics.h"
 #include "shinden/signal.h"
 
@@ -51,31 +52,43 @@ static double mean_range(const shn_packed *p, size_t first, size_t last, int16_t
     return n > 0 ? sum / n : NAN;
 }
 
-static double value_of(int measure, const shn_cohort *c, size_t row, int16_t *sorted)
+static shn_status heart_rate(const shn_cohort *c, uint32_t row, double *out, shn_error *err)
+{
+    double           x[FEATURES];
+    const shn_status st = features_of_cohort(c, &row, 1, x, err);
+    if (st == SHN_OK) *out = x[FEATURE_BEATS] >= 2 ? x[FEATURE_RATE] : NAN;
+    return st;
+}
+
+/** NaN where the record has no such value. */
+static shn_status value_of(int measure, const shn_cohort *c, uint32_t row, int16_t *sorted, double *out, shn_error *err)
 {
     const shn_packed p = shn_cohort_packed(c, row);
     switch (measure) {
-    case DRIFT_LIMB_MV: return mean_range(&p, 0, LIMB_LEADS, sorted);
-    case DRIFT_CHEST_MV: return mean_range(&p, LIMB_LEADS, SHN_LEADS, sorted);
-    case DRIFT_SECONDS: return (double)p.n_valid / shn_cohort_fs_hz(c);
-    case DRIFT_AGE: return shn_cohort_age(c, row);
-    default: return shn_cohort_sex(c, row) ? shn_cohort_sex(c, row) == 'F' : NAN;
+    case DRIFT_LIMB_MV: *out = mean_range(&p, 0, LIMB_LEADS, sorted); break;
+    case DRIFT_CHEST_MV: *out = mean_range(&p, LIMB_LEADS, SHN_LEADS, sorted); break;
+    case DRIFT_RATE: return heart_rate(c, row, out, err);
+    case DRIFT_SECONDS: *out = (double)p.n_valid / shn_cohort_fs_hz(c); break;
+    case DRIFT_AGE: *out = shn_cohort_age(c, row); break;
+    default: *out = shn_cohort_sex(c, row) ? shn_cohort_sex(c, row) == 'F' : NAN;
     }
+    return SHN_OK;
 }
 
 /** Defined values of a measure, sorted: value [*n_values]. */
 static shn_status collect(int measure, const shn_cohort *c, const uint32_t *rows, size_t n, double *value, size_t *n_values, shn_error *err)
 {
-    int16_t *sorted = shn_alloc(shn_cohort_n_samples(c), sizeof *sorted);
+    int16_t   *sorted = shn_alloc(shn_cohort_n_samples(c), sizeof *sorted);
+    shn_status st = sorted ? SHN_OK : shn_fail_nomem(err, "eval.drift");
     *n_values = 0;
-    if (!sorted) return shn_fail_nomem(err, "eval.drift");
-    for (size_t i = 0; i < n; i++) {
-        const double v = value_of(measure, c, rows[i], sorted);
-        if (!isnan(v)) value[(*n_values)++] = v;
+    for (size_t i = 0; i < n && st == SHN_OK; i++) {
+        double v;
+        st = value_of(measure, c, rows[i], sorted, &v, err);
+        if (st == SHN_OK && !isnan(v)) value[(*n_values)++] = v;
     }
     free(sorted);
     if (*n_values) qsort(value, *n_values, sizeof *value, by_value);
-    return SHN_OK;
+    return st;
 }
 
 static double mean_of(const double *v, size_t n)
@@ -103,13 +116,16 @@ static double effect_of(const double *home, size_t n_home, const double *away, s
     if (n_home < 2 || n_away < 2) return NAN;
     const double a = mean_of(home, n_home), b = mean_of(away, n_away);
     const double sd = sqrt((squares_about(home, n_home, a) + squares_about(away, n_away, b)) / (double)(n_home + n_away - 2));
-    return sd > 0 ? (b - a) / sd : a == b ? 0 : NAN;
+    const double rounding = 1e-9 * fmax(fabs(a), fabs(b));                      /* what sums of equal values differ by is no spread */
+    if (sd > rounding) return (b - a) / sd;
+    return fabs(b - a) <= rounding ? 0 : NAN;
 }
 
 shn_status drift_records(const shn_cohort *home, const uint32_t *home_rows, size_t n_home, const shn_cohort *away, const uint32_t *away_rows, size_t n_away,
                          drift_measure out[DRIFT_MEASURES], shn_error *err)
 {
-    static const struct { const char *name, *unit; } names[DRIFT_MEASURES] = { { "limb_voltage", "mV" }, { "chest_voltage", "mV" }, { "length", "s" }, { "age", "years" }, { "female", "" } };
+    static const struct { const char *name, *unit; } names[DRIFT_MEASURES] = { { "limb_voltage", "mV" }, { "chest_voltage", "mV" }, { "heart_rate", "1/min" }, { "length", "s" },
+                                                                                    { "age", "years" }, { "female", "" } };
     double    *a = shn_alloc(n_home, sizeof *a), *b = shn_alloc(n_away, sizeof *b);
     shn_status st = a && b ? SHN_OK : shn_fail_nomem(err, "eval.drift");
     for (int m = 0; m < DRIFT_MEASURES && st == SHN_OK; m++) {

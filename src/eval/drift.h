@@ -1,6 +1,6 @@
 /**
- * What differs between two hospitals' records apart from how a model reads them: voltages, lengths, ages, sex, how often findings occur, and how far apart the
- * model's own embeddings lie. Heart rate is not measured: there is no beat detector here.
+ * What differs between two hospitals' records apart from how a model reads them: voltages, heart rates, lengths, ages, sex, how often findings occur, and how far
+ * apart the model's own embeddings lie.
  */
 #ifndef SHN_EVAL_DRIFT_H
 #define SHN_EVAL_DRIFT_H
@@ -10,13 +10,14 @@
 
 /** Mean, median and quartiles of the records that have the value; NaN with none. */
 typedef struct drift_side { double mean, median, low, high; size_t n; } drift_side;
-/** effect: (mean away - mean home) / pooled standard deviation; NaN where a side has fewer than two. */
+/** effect: (mean away - mean home) / pooled standard deviation; NaN where a side has fewer than two or nothing varies; 0 where all are equal. */
 typedef struct drift_measure { const char *name, *unit; drift_side home, away; double effect; } drift_measure;
 
-enum { DRIFT_LIMB_MV, DRIFT_CHEST_MV, DRIFT_SECONDS, DRIFT_AGE, DRIFT_FEMALE, DRIFT_MEASURES };
+enum { DRIFT_LIMB_MV, DRIFT_CHEST_MV, DRIFT_RATE, DRIFT_SECONDS, DRIFT_AGE, DRIFT_FEMALE, DRIFT_MEASURES };
 
 /**
- * Limb and chest voltage (mean over the leads of the range between a record's 1st and 99th percentile, mV), seconds recorded, age in years, female (1) or male (0).
+ * Limb and chest voltage (mean over the leads of the range between a record's 1st and 99th percentile, mV), heart rate (1/min, by the beats of features.h; not
+ * measured where there are fewer than two), seconds recorded, age in years, female (1) or male (0).
  * @param rows, n      records of each cohort
  * @param[out] out     [DRIFT_MEASURES]
  * Errors  SHN_NOMEM

@@ -18,6 +18,7 @@
 #include "eval/subgroups.h"
 #include "eval/summary.h"
 #include "eval/supersets.h"
+#include "eval/weighted.h"
 #include "eval/zero_shot.h"
 #include "shinden/findings.h"
 
@@ -167,13 +168,8 @@ static shn_status curve_json(const run *r, json_t **out, shn_error *err)
     for (size_t k = 1; *out && k <= longest; k++) {
         double share[2];
         for (int specific = 0; specific < 2; specific++) {
-            size_t n = 0, hits = 0;
             shn_top_k_records(&view, k, specific ? r->j.specific : NULL, hit, NULL);
-            for (size_t i = 0; i < s->n; i++) {
-                n += hit[i] != 2;
-                hits += hit[i] == 1;
-            }
-            share[specific] = n ? (double)hits / (double)n : NAN;
+            share[specific] = weighted_hits(hit, s->n, NULL);
         }
         json_array_append_new(*out, json_pack("{s:I, s:o, s:o}", "k", (json_int_t)k, "top", doc_number(share[0]), "top_specific", doc_number(share[1])));
     }

@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/fail.h"
 #include "eval/controls.h"
+#include "shinden/embed.h"
 
 static int by_value(const void *a, const void *b)
 {
@@ -91,10 +92,10 @@ static void rhythm_features(const uint32_t *beat, const float *width_s, size_t n
     float  sorted[FEATURES_BEATS_MAX];
     double sum = 0, square = 0, change = 0, shortest = INFINITY, longest = 0;
     const size_t n = n_beats > 1 ? n_beats - 1 : 0;
-    x[7] = (double)n_beats;
+    x[FEATURE_BEATS] = (double)n_beats;
     memcpy(sorted, width_s, n_beats * sizeof *sorted);
-    x[5] = median_of(sorted, n_beats);
-    x[6] = n_beats ? sorted[n_beats - 1] : 0;
+    x[FEATURE_QRS] = median_of(sorted, n_beats);
+    x[FEATURE_QRS_LARGEST] = n_beats ? sorted[n_beats - 1] : 0;
     if (n == 0) return;
     for (size_t i = 0; i < n; i++) {
         const double rr = (beat[i + 1] - beat[i]) / fs_hz;
@@ -105,11 +106,11 @@ static void rhythm_features(const uint32_t *beat, const float *width_s, size_t n
         if (i > 0) change += fabs(rr - (beat[i] - beat[i - 1]) / fs_hz);
     }
     const double mean = sum / (double)n;
-    x[0] = 60 / mean;
-    x[1] = sqrt(fmax(0, square / (double)n - mean * mean)) / mean;
-    x[2] = n > 1 ? change / (double)(n - 1) / mean : 0;
-    x[3] = shortest / mean;
-    x[4] = longest / mean;
+    x[FEATURE_RATE] = 60 / mean;
+    x[FEATURE_RR_SD] = sqrt(fmax(0, square / (double)n - mean * mean)) / mean;
+    x[FEATURE_RR_CHANGE] = n > 1 ? change / (double)(n - 1) / mean : 0;
+    x[FEATURE_RR_SHORTEST] = shortest / mean;
+    x[FEATURE_RR_LONGEST] = longest / mean;
 }
 
 /** Highest (sign 1) or lowest (sign -1) of the median beat from `from` to `to` seconds after the R, against `level`. */
@@ -143,7 +144,7 @@ static void lead_features(const float *lead, size_t n, const uint32_t *beat, siz
         sum += lead[t];
         square += (double)lead[t] * lead[t];
     }
-    x[6] = n ? sqrt(fmax(0, square / (double)n - sum * sum / ((double)n * (double)n))) : 0;
+    x[FEATURE_SD] = n ? sqrt(fmax(0, square / (double)n - sum * sum / ((double)n * (double)n))) : 0;
     size_t n_whole = 0;
     for (size_t t = 0; t < length; t++) {
         float values[FEATURES_BEATS_MAX];
@@ -154,12 +155,12 @@ static void lead_features(const float *lead, size_t n, const uint32_t *beat, siz
     }
     if (n_whole == 0) return;
     const double level = mean_level(median, before, length, fs_hz, -0.1, -0.06);
-    x[0] = extreme(median, before, length, fs_hz, -0.06, 0.08, 1, level);
-    x[1] = extreme(median, before, length, fs_hz, -0.06, 0.08, -1, level);
-    x[2] = mean_level(median, before, length, fs_hz, 0.08, 0.12) - level;
-    x[3] = extreme(median, before, length, fs_hz, 0.14, 0.42, 1, level);
-    x[4] = extreme(median, before, length, fs_hz, 0.14, 0.42, -1, level);
-    x[5] = extreme(median, before, length, fs_hz, -0.2, -0.08, 1, level);
+    x[FEATURE_QRS_HIGH] = extreme(median, before, length, fs_hz, -0.06, 0.08, 1, level);
+    x[FEATURE_QRS_LOW] = extreme(median, before, length, fs_hz, -0.06, 0.08, -1, level);
+    x[FEATURE_ST] = mean_level(median, before, length, fs_hz, 0.08, 0.12) - level;
+    x[FEATURE_T_HIGH] = extreme(median, before, length, fs_hz, 0.14, 0.42, 1, level);
+    x[FEATURE_T_LOW] = extreme(median, before, length, fs_hz, 0.14, 0.42, -1, level);
+    x[FEATURE_P] = extreme(median, before, length, fs_hz, -0.2, -0.08, 1, level);
 }
 
 int features_of(const float *mv, size_t T, size_t n, double fs_hz, double *x)
@@ -178,24 +179,30 @@ int features_of(const float *mv, size_t T, size_t n, double fs_hz, double *x)
     return n_beats >= 0;
 }
 
+/** mv: scratch [12][n_samples]. */
+static shn_status features_of_row(const shn_cohort *c, uint32_t row, float *mv, double *x, shn_error *err)
+{
+    shn_record *rec = NULL;
+    shn_status  st = shn_cohort_record(c, row, &rec, err);
+    if (st != SHN_OK) return st;
+    const size_t n = shn_record_n_samples(rec);
+    for (size_t lead = 0; lead < 12; lead++)
+        for (size_t t = 0; t < n; t++) {
+            const float v = shn_record_lead(rec, lead)[t];
+            mv[lead * n + t] = isnan(v) ? 0 : v;
+        }
+    if (!features_of(mv, n, n, shn_cohort_fs_hz(c), x)) st = shn_fail_nomem(err, "eval.features");
+    shn_record_free(rec);
+    return st;
+}
+
 shn_status features_of_cohort(const shn_cohort *c, const uint32_t *rows, size_t n, double *x, shn_error *err)
 {
-    const size_t T = shn_cohort_n_samples(c);
-    const float  scale = shn_cohort_uv_per_unit(c) / 1000;
-    float       *mv = shn_alloc(12 * T, sizeof *mv);
-    int          ok = mv != NULL;
-    for (size_t i = 0; ok && i < n; i++) {
-        const int16_t *units = shn_cohort_signal(c, rows[i]);
-        const float   *offset = shn_cohort_offset_uv(c, rows[i]);
-        for (size_t lead = 0; lead < 12; lead++)
-            for (size_t t = 0; t < T; t++) {
-                const int16_t u = units[lead * T + t];
-                mv[lead * T + t] = u == SHN_GAP_I16 ? 0 : (float)u * scale + offset[lead] / 1000;
-            }
-        ok = features_of(mv, T, shn_cohort_n_valid(c, rows[i]), shn_cohort_fs_hz(c), x + i * FEATURES);
-    }
+    float     *mv = shn_alloc(12 * shn_cohort_n_samples(c), sizeof *mv);
+    shn_status st = mv ? SHN_OK : shn_fail_nomem(err, "eval.features");
+    for (size_t i = 0; i < n && st == SHN_OK; i++) st = features_of_row(c, rows[i], mv, x + i * FEATURES, err);
     free(mv);
-    return ok ? SHN_OK : shn_fail_nomem(err, "eval.features");
+    return st;
 }
 
 /** The features stand in the place of an embedding, the same for every window: z [n][windows][FEATURES]. */

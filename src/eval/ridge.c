@@ -210,5 +210,5 @@ shn_status ridge_fit(const ridge_data *d, const double *penalties, size_t n_pena
     group_free(&g);
     free(taken);
     if (!ok) return shn_fail_nomem(err, "eval.ridge");
-    return finite ? SHN_OK : shn_fail(err, SHN_RANGE, SHN_REASON_BAD_VALUE, "eval.ridge", "the random encoder's outputs are not finite on these records");
+    return finite ? SHN_OK : shn_fail(err, SHN_RANGE, SHN_REASON_BAD_VALUE, "eval.ridge", "a feature is not finite on these records");
 }

@@ -10,6 +10,8 @@
 #include "eval/away.h"
 #include "eval/columns.h"
 #include "eval/doc.h"
+#include "eval/weighted.h"
+#include "shinden/embed.h"
 #include "shinden/text.h"
 
 /** Everything about the P supersets of a judged set. */
@@ -19,6 +21,7 @@ typedef struct supersets {
     uint8_t *label, *known;             /* [n][P] closed upward */
     float   *best, *own;                /* [n][P]; own NULL where there is no text */
     uint8_t *hit;                       /* [2][P][n] own text among the first 1, 5 of all findings and supersets */
+    shn_readout readout;                /* whose scores `best` are made from */
     char     why[320];                  /* why own is NULL; else what the text vectors are */
 } supersets;
 
@@ -116,24 +119,6 @@ static int text_rule(const shn_model *m, shn_text_form *form, int *japanese)
     return 1;
 }
 
-/** Unit embeddings of the supersets' texts, [P][E]. */
-static shn_status embed_texts(const supersets *s, const shn_vectors *v, float *out, shn_error *err)
-{
-    const shn_model *m = s->j->set.model;
-    shn_text_form    form;
-    int              japanese;
-    float           *raw = shn_alloc(m->D, sizeof *raw);
-    shn_status       st = raw ? SHN_OK : shn_fail_nomem(err, "eval.supersets");
-    for (size_t p = 0; st == SHN_OK && p < s->nodes.n && text_rule(m, &form, &japanese); p++) {
-        char text[SHN_FINDING_TEXT_MAX];
-        shn_registry_text(s->nodes.registry, s->nodes.node[p], form, japanese, text);
-        st = shn_vectors_get(v, text, raw, err);
-        if (st == SHN_OK) st = shn_model_project(m, raw, out + p * m->E, err);
-    }
-    free(raw);
-    return st;
-}
-
 /** Opens the vectors that the model's texts are of; *v NULL and s->why where that cannot be. */
 static shn_status open_vectors(supersets *s, const char *text, shn_vectors **v, shn_error *err)
 {
@@ -158,29 +143,26 @@ static shn_status open_vectors(supersets *s, const char *text, shn_vectors **v, 
     return SHN_OK;
 }
 
-/** Scores of the texts as the class read-out has them, mean or maximum over windows; E columns of `texts` [P]. */
-static void score_texts(const supersets *s, const float *texts, float *out)
+/** s->own: scores of the supersets' texts as the read-out class has any phrase's. */
+static shn_status score_texts(const supersets *s, const shn_vectors *v, shn_error *err)
 {
     const evalset   *set = &s->j->set;
     const shn_model *m = set->model;
-    const size_t     W = m->input.n_windows, P = s->nodes.n;
-    const double     t = m->has_class_columns ? m->class_scale : m->logit_scale, bias = m->has_class_columns ? m->class_bias : m->logit_bias;
-    for (size_t i = 0; i < set->n; i++)
-        for (size_t p = 0; p < P; p++) {
-            double sum = 0;
-            for (size_t w = 0; w < W; w++) {
-                const float *z = set->z + (i * W + w) * m->E, *c = texts + p * m->E;
-                double       product = 0, square = 0;
-                for (size_t e = 0; e < m->E; e++) {
-                    product += (double)z[e] * c[e];
-                    square += (double)z[e] * z[e];
-                }
-                const double scale = m->has_class_columns && m->class_raw ? 1 : square > 0 ? t / sqrt(square) : 0;
-                const double one = product * scale + bias;
-                sum = w == 0 ? one : m->input.reduce == SHN_REDUCE_MAX ? fmax(sum, one) : sum + one;
-            }
-            out[i * P + p] = (float)(m->input.reduce == SHN_REDUCE_MAX ? sum : sum / (double)W);
-        }
+    const size_t     P = s->nodes.n;
+    shn_text_form    form;
+    int              japanese;
+    float     *raw = shn_alloc(m->D, sizeof *raw), *column = shn_alloc(set->n, sizeof *column);
+    shn_status st = raw && column ? SHN_OK : shn_fail_nomem(err, "eval.supersets");
+    for (size_t p = 0; st == SHN_OK && p < P && text_rule(m, &form, &japanese); p++) {
+        char text[SHN_FINDING_TEXT_MAX];
+        shn_registry_text(s->nodes.registry, s->nodes.node[p], form, japanese, text);
+        st = shn_vectors_get(v, text, raw, err);
+        if (st == SHN_OK) st = shn_readout_phrase_scores(m, SHN_READOUT_CLASS, text, raw, set->z, set->n, column, err);
+        for (size_t i = 0; st == SHN_OK && i < set->n; i++) s->own[i * P + p] = column[i];
+    }
+    free(raw);
+    free(column);
+    return st;
 }
 
 /** Is the own text of superset p among the first k of all findings (class scores [n][K]) and supersets of the record? */
@@ -205,11 +187,11 @@ static shn_status make_scores(supersets *s, const char *text, shn_error *err)
     const evalset    *set = &s->j->set;
     const shn_model  *m = set->model;
     const size_t      P = s->nodes.n;
-    const shn_readout readout = m->readouts >> SHN_READOUT_CLASS & 1 ? SHN_READOUT_CLASS : SHN_READOUT_LOGIT;
     shn_vectors      *v = NULL;
-    float *score = shn_alloc(set->n * m->K, sizeof *score), *texts = shn_alloc(P * m->E, sizeof *texts);
+    float *score = shn_alloc(set->n * m->K, sizeof *score);
     s->best = shn_alloc(set->n * P, sizeof *s->best);
-    shn_status st = score && texts && s->best ? shn_readout_scores(m, readout, set->z, set->n, score, err) : shn_fail_nomem(err, "eval.supersets");
+    s->readout = m->readouts >> SHN_READOUT_CLASS & 1 ? SHN_READOUT_CLASS : SHN_READOUT_LOGIT;
+    shn_status st = score && s->best ? shn_readout_scores(m, s->readout, set->z, set->n, score, err) : shn_fail_nomem(err, "eval.supersets");
     if (st == SHN_OK) {
         away_node_scores(&s->nodes, score, set->n, m->K, s->best);
         st = open_vectors(s, text, &v, err);
@@ -217,27 +199,15 @@ static shn_status make_scores(supersets *s, const char *text, shn_error *err)
     if (st == SHN_OK && v) {
         s->own = shn_alloc(set->n * P, sizeof *s->own);
         s->hit = shn_alloc(2 * set->n * P, 1);
-        st = s->own && s->hit ? embed_texts(s, v, texts, err) : shn_fail_nomem(err, "eval.supersets");
-        if (st == SHN_OK) score_texts(s, texts, s->own);
+        st = s->own && s->hit ? score_texts(s, v, err) : shn_fail_nomem(err, "eval.supersets");
         if (st == SHN_OK) find_hits(s, score);
     }
     shn_vectors_free(v);
     free(score);
-    free(texts);
     return st;
 }
 
 /* ---- the document */
-
-static double share_of(const uint8_t *hit, size_t n)
-{
-    size_t found = 0, total = 0;
-    for (size_t i = 0; i < n; i++) {
-        found += hit[i] == 1;
-        total += hit[i] != 2;
-    }
-    return total ? (double)found / (double)total : NAN;
-}
 
 static json_t *superset_json(const supersets *s, size_t p, const columns_result *r)
 {
@@ -256,8 +226,8 @@ static json_t *superset_json(const supersets *s, size_t p, const columns_result 
                           "n_known", (json_int_t)n_known);
     json_object_set_new(o, "auroc_best_child", doc_value(&r->auroc[own ? 1 : 0][p]));
     json_object_set_new(o, "auroc_own_text", own ? doc_value(&r->auroc[0][p]) : json_null());
-    json_object_set_new(o, "top1", own ? doc_number(share_of(s->hit + p * set->n, set->n)) : json_null());
-    json_object_set_new(o, "top5", own ? doc_number(share_of(s->hit + (P + p) * set->n, set->n)) : json_null());
+    json_object_set_new(o, "top1", own ? doc_number(weighted_hits(s->hit + p * set->n, set->n, NULL)) : json_null());
+    json_object_set_new(o, "top5", own ? doc_number(weighted_hits(s->hit + (P + p) * set->n, set->n, NULL)) : json_null());
     return o;
 }
 
@@ -274,7 +244,7 @@ static shn_status write_json(const supersets *s, const shn_watcher *watcher, jso
     if (st == SHN_OK) {
         json_t *list = json_array(), *o = json_object();
         for (size_t p = 0; p < s->nodes.n; p++) json_array_append_new(list, superset_json(s, p, &r));
-        json_object_set_new(o, "readout", json_string(set->model->D ? "class" : "logit"));
+        json_object_set_new(o, "readout", json_string(shn_readout_name(s->readout)));
         json_object_set_new(o, "own_text", doc_text(s->why));
         json_object_set_new(o, "n_supersets", json_integer((json_int_t)s->nodes.n));
         json_object_set_new(o, "auroc_macro_own_text", own ? doc_value(&r.auroc_macro[0]) : json_null());

@@ -47,6 +47,7 @@ shn_status task_select(const char *list, const char *const *id, size_t K, uint8_
 {
     shn_status st = SHN_OK;
     memset(selected, 0, K);
+    if (!*list) return shn_fail(err, SHN_RANGE, SHN_REASON_BAD_VALUE, "eval.findings", "an empty list of findings; name some, or leave it out to judge all");
     for (const char *p = list; st == SHN_OK && *p;) {
         char         item[80];
         const size_t n = strcspn(p, ",");

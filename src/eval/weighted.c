@@ -250,9 +250,10 @@ double weighted_hits(const uint8_t *hit, size_t n, const double *weight)
 {
     double found = 0, total = 0;
     for (size_t i = 0; i < n; i++) {
+        const double w = weight ? weight[i] : 1;
         if (hit[i] == 2) continue;
-        found += hit[i] ? weight[i] : 0;
-        total += weight[i];
+        found += hit[i] ? w : 0;
+        total += w;
     }
     return total > 0 ? found / total : NAN;
 }

@@ -39,7 +39,7 @@ SHN_NODISCARD shn_status weighted_prepare(const summary_input *in, weighted *out
 void weighted_free(weighted *w);
 /** metric [METRIC_COUNT], auroc and auprc [K]; weight [n]; NaN where undefined. */
 void weighted_metrics(const weighted *w, const double *weight, double *metric, double *auroc, double *auprc);
-/** Weighted share of records with a hit [n] (1; 0 a miss, 2 takes no part); NaN where nothing takes part. */
+/** Weighted share of records with a hit [n] (1; 0 a miss, 2 takes no part), weight NULL: all count as one; NaN where nothing takes part. */
 double weighted_hits(const uint8_t *hit, size_t n, const double *weight);
 
 #endif

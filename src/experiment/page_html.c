@@ -321,7 +321,7 @@ static void write_drift(shn_html *page, const json_t *d)
     shn_html_raw(page, " (");
     shn_html_text(page, xp_page_word(d, "evaluation"));
     shn_html_printf(page, ")</h3><p class=\"note\">%d against %d records, %g and %g Hz. Median [quartiles]; effect: difference of means over the pooled standard deviation. Embeddings lie %.2f "
-                          "root-mean-square distances apart and tell the hospitals apart with AUROC %.2f. Heart rate is not measured.</p><table><tr><th></th><th>home</th><th>away</th><th>effect</th></tr>",
+                          "root-mean-square distances apart and tell the hospitals apart with AUROC %.2f.</p><table><tr><th></th><th>home</th><th>away</th><th>effect</th></tr>",
                     (int)xp_page_number(d, "n_home"), (int)xp_page_number(d, "n_away"), xp_page_number(d, "home_fs_hz"), xp_page_number(d, "away_fs_hz"),
                     xp_page_number(d, "embedding_distance"), xp_page_number(d, "embedding_auroc"));
     json_array_foreach(json_object_get(d, "measures"), i, m) {

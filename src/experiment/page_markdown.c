@@ -153,8 +153,8 @@ static void write_drift(FILE *f, const json_t *d)
         if (isnan(xp_page_number(m, "effect"))) fputs(" | - |\n", f);
         else fprintf(f, " | %+.2f |\n", xp_page_number(m, "effect"));
     }
-    fprintf(f, "\nEmbeddings of %s: the means lie %.2f root-mean-square distances apart; the projection on their difference tells the hospitals apart with AUROC %.2f (0.5: not at all). Heart rate is not "
-               "measured. Findings that are known on a side only where they are present are left out of the list.\n\n| finding | %s, training | %s | positives of known |\n| --- | --- | --- | --- |\n", xp_page_word(d, "row"), xp_page_number(d, "embedding_distance"),
+    fprintf(f, "\nEmbeddings of %s: the means lie %.2f root-mean-square distances apart; the projection on their difference tells the hospitals apart with AUROC %.2f (0.5: not at all). "
+               "Findings that are known on a side only where they are present are left out of the list.\n\n| finding | %s, training | %s | positives of known |\n| --- | --- | --- | --- |\n", xp_page_word(d, "row"), xp_page_number(d, "embedding_distance"),
             xp_page_number(d, "embedding_auroc"), xp_page_word(d, "home"), xp_page_word(d, "away"));
     json_array_foreach(json_object_get(d, "prevalence"), i, m) {
         if (!xp_page_comparable(m)) continue;

@@ -82,6 +82,7 @@ refused 1 "does not apply" "$shinden" eval "$text" "$dir/c.h5" --split test --re
 grep -q '"findings_asked": "@rhythm"' "$dir/r.json" || fail "the document does not say what was asked"
 grep -q '^sinus_rhythm,' "$dir/r.csv" && ! grep -q '^long_qt_interval,' "$dir/r.csv" || fail "@rhythm: $(cut -d, -f1 "$dir/r.csv" | tr '\n' ' ')"
 refused 1 "'@rythm' is no task" "$shinden" eval "$text" "$dir/c.h5" --split test --findings @rythm
+refused 1 "an empty list of findings" "$shinden" eval "$text" "$dir/c.h5" --split test --findings ""
 refused 1 "is no finding of the model" "$shinden" eval "$text" "$dir/c.h5" --split test --findings sinus_rhythm,nothing
 
 # groups: every metric by age, sex and source; supersets in both readings; findings left out of training

@@ -132,5 +132,8 @@ sed 's/val: {split: val/val: {splits: val/' "$dir/x.yaml" >"$dir/bad.yaml"
 grep -qF "bad.yaml: line 21" "$dir/err" || fail "no place in: $(cat "$dir/err")"
 [ ! -e "$dir/bad" ] || fail "a bad config left a folder"
 code=0
+"$shinden" experiment "$dir/x.yaml" -o "$dir/whole" --plan --results "$dir/none.md" >/dev/null 2>"$dir/err" || code=$?
+[ "$code" -eq 2 ] && grep -qF 'no --results' "$dir/err" || fail "--plan with --results ended with $code: $(cat "$dir/err")"
+code=0
 "$shinden" experiment >/dev/null 2>&1 || code=$?
 [ "$code" -eq 2 ] || fail "bad usage ended with $code"

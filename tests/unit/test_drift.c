@@ -8,27 +8,41 @@
 #include "data/cohort_writer.h"
 #include "eval/drift.h"
 
-enum { T = 200, E = 6, W = 2 };
+enum { T = 200, LONG = 1000, E = 6, W = 2 };
 
-/** n records of a ramp whose range is `uv` in limb leads and twice that in chest leads; ages 50, 51, ... or none. */
-static shn_cohort *make_cohort(const char *folder, const char *name, size_t n, float uv, int ages)
+/** A record's trace in mV: `size` says what the drawing takes it for. */
+typedef float drawing(double size, size_t lead, size_t t);
+
+/** From 0 to `size` uV within T / 2 samples, twice that in chest leads. */
+static float ramp(double size, size_t lead, size_t t) { return (float)t / (T / 2 - 1) * (float)size * 1e-3f * (lead < 6 ? 1 : 2); }
+
+/** Spikes of 1 mV, `size` a minute. */
+static float spikes(double size, size_t lead, size_t t)
+{
+    const double apart = 6000 / size, from = fabs(fmod((double)t, apart) - apart / 2);
+    (void)lead;
+    return from < 3 ? 1 - (float)from / 3 : 0;
+}
+
+/** n records of n_valid of n_samples; ages 50, 51, ... or none. */
+static shn_cohort *write_cohort(const char *folder, const char *name, size_t n, size_t n_samples, size_t n_valid, drawing *draw, double size, int ages)
 {
     static const char *const ids[] = { "sinus_rhythm" }, *const sources[] = { "s" };
-    static float  mv[SHN_LEADS][T];
+    static float  mv[SHN_LEADS][LONG];
     char          path[512];
     shn_error     err = { 0 };
     shn_cohort_writer *w;
     shn_cohort   *c;
     snprintf(path, sizeof path, "%s/%s", folder, name);
-    const shn_cohort_spec spec = { .path = path, .n_rows = n, .n_samples = T, .fs_hz = 100, .finding_ids = ids, .n_findings = 1, .source_names = sources, .n_sources = 1 };
+    const shn_cohort_spec spec = { .path = path, .n_rows = n, .n_samples = n_samples, .fs_hz = 100, .finding_ids = ids, .n_findings = 1, .source_names = sources, .n_sources = 1 };
     assert_ok(shn_cohort_writer_new(&spec, &w, &err));
     for (size_t i = 0; i < n; i++) {
         const uint8_t yes[1] = { 1 };
         char          id[32];
         snprintf(id, sizeof id, "r%zu", i);
-        shn_cohort_row row = { .n_samples = T / 2, .labels = yes, .known = yes, .id = id, .split = "val", .age = ages ? 50 + (float)i : NAN, .sex = ages ? (i % 2 ? 'F' : 'M') : 0 };
+        shn_cohort_row row = { .n_samples = n_valid, .labels = yes, .known = yes, .id = id, .split = "val", .age = ages ? 50 + (float)i : NAN, .sex = ages ? (i % 2 ? 'F' : 'M') : 0 };
         for (size_t l = 0; l < SHN_LEADS; l++) {
-            for (size_t t = 0; t < T; t++) mv[l][t] = (float)t / (T / 2 - 1) * uv * 1e-3f * (l < 6 ? 1 : 2);
+            for (size_t t = 0; t < n_samples; t++) mv[l][t] = draw(size, l, t);
             row.lead_mv[l] = mv[l];
         }
         assert_ok(shn_cohort_writer_row(w, i, &row, &err));
@@ -38,6 +52,8 @@ static shn_cohort *make_cohort(const char *folder, const char *name, size_t n, f
     assert_ok(shn_cohort_open(path, &c, &err));
     return c;
 }
+
+static shn_cohort *make_cohort(const char *folder, const char *name, size_t n, float uv, int ages) { return write_cohort(folder, name, n, T, T / 2, ramp, uv, ages); }
 
 static void test_records(void **state)
 {
@@ -71,6 +87,50 @@ static void test_records(void **state)
     assert_near(m[DRIFT_AGE].effect, 0.5 / sqrt((10 + 5.0) / 7), 1e-6);
     shn_cohort_close(home);
     shn_cohort_close(away);
+}
+
+/** Spikes at 60 and 90 a minute; on a flat record there is nothing to count. */
+static void test_heart_rate(void **state)
+{
+    (void)state;
+    shn_error      err = { 0 };
+    const char    *folder = test_folder();
+    shn_cohort    *slow = write_cohort(folder, "slow.h5", 2, LONG, LONG, spikes, 60, 0), *fast = write_cohort(folder, "fast.h5", 3, LONG, LONG, spikes, 90, 0);
+    shn_cohort    *flat = write_cohort(folder, "flat.h5", 2, LONG, LONG, ramp, 0, 0);
+    const uint32_t rows[3] = { 0, 1, 2 };
+    drift_measure  m[DRIFT_MEASURES];
+    assert_ok(drift_records(slow, rows, 2, fast, rows, 3, m, &err));
+    assert_string_equal(m[DRIFT_RATE].name, "heart_rate");
+    assert_string_equal(m[DRIFT_RATE].unit, "1/min");
+    assert_near(m[DRIFT_RATE].home.median, 60, 0.5);
+    assert_near(m[DRIFT_RATE].away.mean, 90, 0.5);
+    assert_int_equal(m[DRIFT_RATE].away.n, 3);
+    assert_ok(drift_records(slow, rows, 2, flat, rows, 2, m, &err));
+    assert_int_equal(m[DRIFT_RATE].home.n, 2);
+    assert_int_equal(m[DRIFT_RATE].away.n, 0);
+    assert_true(isnan(m[DRIFT_RATE].away.mean) && isnan(m[DRIFT_RATE].effect));
+    shn_cohort_close(slow);
+    shn_cohort_close(fast);
+    shn_cohort_close(flat);
+}
+
+/** Records that are all of one length have no effect, though their means round differently. */
+static void test_no_effect_of_rounding(void **state)
+{
+    (void)state;
+    shn_error      err = { 0 };
+    shn_cohort    *home = write_cohort(test_folder(), "twelve.h5", 12, LONG, LONG - 1, ramp, 500, 0);
+    shn_cohort    *longer = write_cohort(test_folder(), "longer.h5", 3, LONG, LONG, ramp, 500, 0);
+    const uint32_t rows[12] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 };
+    drift_measure  m[DRIFT_MEASURES];
+    for (size_t n = 2; n <= 12; n++) {
+        assert_ok(drift_records(home, rows, 12, home, rows, n, m, &err));
+        assert_near(m[DRIFT_SECONDS].effect, 0, 0);
+    }
+    assert_ok(drift_records(home, rows, 12, longer, rows, 3, m, &err));
+    assert_true(isnan(m[DRIFT_SECONDS].effect));            /* a difference without any spread is no number of deviations */
+    shn_cohort_close(home);
+    shn_cohort_close(longer);
 }
 
 static void fill(float *z, size_t n, double shift, uint64_t seed)
@@ -107,6 +167,6 @@ static void test_embeddings(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_records), cmocka_unit_test(test_embeddings) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_records), cmocka_unit_test(test_heart_rate), cmocka_unit_test(test_no_effect_of_rounding), cmocka_unit_test(test_embeddings) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

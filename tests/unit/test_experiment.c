@@ -1,10 +1,13 @@
 /** An experiment's config, the correction for several claims, and a whole small experiment on simulated records. */
 #include "harness.h"
 
+#include <ctype.h>
+#include <dirent.h>
 #include <libxml/parser.h>
 #include <math.h>
 
 #include "base/alloc.h"
+#include "base/file.h"
 #include "data/cohort_writer.h"
 #include "eval/summary.h"
 #include "experiment/groups.h"
@@ -239,6 +242,50 @@ static void test_refusals(void **state)
     refused("tables:", "supersets: {rows: [zs@class], evaluation: home}\ntables:", "several models");
 }
 
+/** The number before " trainings" in a config's own comment; 0 where it says none. */
+static size_t trainings_said(const char *path)
+{
+    shn_error err = { 0 };
+    uint8_t  *bytes;
+    size_t    n, said = 0;
+    assert_ok(shn_file_read(path, SHN_YAML_BYTES_MAX, &bytes, &n, &err));
+    for (size_t i = 1; i + 10 < n && !said; i++) {
+        if (memcmp(bytes + i, " trainings", 10) != 0) continue;
+        for (size_t place = 1; i >= place && isdigit(bytes[i - place]); place++) said += (size_t)((bytes[i - place] - '0') * pow(10, (double)place - 1) + 0.5);
+    }
+    free(bytes);
+    return said;
+}
+
+/** Every config that is shipped can be read, and trains as often as it says. */
+static void test_shipped_configs(void **state)
+{
+    (void)state;
+    const char    *folder = SHN_TESTS_DIR "/../configs";
+    DIR           *d = opendir(folder);
+    struct dirent *e;
+    size_t         n_read = 0, papers = 0, recipe = 0;
+    assert_non_null(d);
+    while ((e = readdir(d))) {
+        char      path[SHN_PATH_MAX];
+        shn_error err = { 0 };
+        xp_plan  *p;
+        size_t    n = 0;
+        if (strlen(e->d_name) < 6 || strcmp(e->d_name + strlen(e->d_name) - 5, ".yaml") != 0) continue;
+        assert_ok(shn_path_join(path, folder, e->d_name, &err));
+        assert_ok(xp_plan_read(path, "/data", &p, &err));
+        for (size_t i = 0; i < p->n_systems; i++) n += p->systems[i].n_seeds * p->systems[i].n_parts;
+        const size_t said = trainings_said(path);
+        if (said && said != n) fail_msg("%s says %zu trainings and has %zu", e->d_name, said, n);
+        if (strcmp(e->d_name, "papers.yaml") == 0) papers = said;
+        if (strcmp(e->d_name, "recipe.yaml") == 0) recipe = said;
+        n_read++;
+        xp_plan_free(p);
+    }
+    closedir(d);
+    assert_true(n_read >= 6 && papers && recipe);           /* those that take hours say how many */
+}
+
 static void test_file_names(void **state)
 {
     (void)state;
@@ -450,7 +497,7 @@ static void test_figures(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_plan), cmocka_unit_test(test_plan_parts), cmocka_unit_test(test_refusals), cmocka_unit_test(test_file_names), cmocka_unit_test(test_mean), cmocka_unit_test(test_append), cmocka_unit_test(test_no_memory), cmocka_unit_test(test_lists), cmocka_unit_test(test_holm), cmocka_unit_test(test_pages), cmocka_unit_test(test_figures),
+        cmocka_unit_test(test_plan), cmocka_unit_test(test_plan_parts), cmocka_unit_test(test_refusals), cmocka_unit_test(test_shipped_configs), cmocka_unit_test(test_file_names), cmocka_unit_test(test_mean), cmocka_unit_test(test_append), cmocka_unit_test(test_no_memory), cmocka_unit_test(test_lists), cmocka_unit_test(test_holm), cmocka_unit_test(test_pages), cmocka_unit_test(test_figures),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

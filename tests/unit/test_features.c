@@ -4,9 +4,12 @@
 #include <math.h>
 
 #include "base/alloc.h"
+#include "data/cohort_writer.h"
 #include "eval/features.h"
 #include "shinden/annotation.h"
 #include "shinden/format.h"
+#include "shinden/metrics.h"
+#include "shinden/model.h"
 #include "shinden/signal.h"
 
 /** A raised cosine of this height, centred, of this width. */
@@ -47,20 +50,20 @@ static void test_a_regular_trace(void **state)
         float       *mv = draw(beats, 12, fs_hz, rate ? 0.4 : 0, &T);           /* a shifted baseline changes nothing */
         assert_true(features_of(mv, T, T, fs_hz, x[rate]));
         const double *f = x[rate], *i = f + FEATURES_RHYTHM, *v1 = i + 6 * FEATURES_PER_LEAD, *v6 = i + 11 * FEATURES_PER_LEAD;
-        assert_near(f[7], 12, 0);
-        assert_near(f[0], 75, 1);
-        assert_near(f[1], 0, 0.02);
-        assert_near(f[3], 1, 0.03);
-        assert_near(f[4], 1, 0.03);
-        assert_near(i[0], 1, 0.08);
-        assert_near(v6[0], 2, 0.16);
-        assert_near(v1[1], -1, 0.08);
-        assert_near(i[2], 0.1, 0.03);
-        assert_near(v6[2], 0.2, 0.06);
-        assert_near(i[3], 0.3, 0.03);
-        assert_near(v1[4], -0.3, 0.03);
-        assert_near(i[5], 0.1, 0.03);
-        assert_true(f[5] > 0.08 && f[5] < 0.2);             /* 80 ms seen through an 80 ms mean */
+        assert_near(f[FEATURE_BEATS], 12, 0);
+        assert_near(f[FEATURE_RATE], 75, 1);
+        assert_near(f[FEATURE_RR_SD], 0, 0.02);
+        assert_near(f[FEATURE_RR_SHORTEST], 1, 0.03);
+        assert_near(f[FEATURE_RR_LONGEST], 1, 0.03);
+        assert_near(i[FEATURE_QRS_HIGH], 1, 0.08);
+        assert_near(v6[FEATURE_QRS_HIGH], 2, 0.16);
+        assert_near(v1[FEATURE_QRS_LOW], -1, 0.08);
+        assert_near(i[FEATURE_ST], 0.1, 0.03);
+        assert_near(v6[FEATURE_ST], 0.2, 0.06);
+        assert_near(i[FEATURE_T_HIGH], 0.3, 0.03);
+        assert_near(v1[FEATURE_T_LOW], -0.3, 0.03);
+        assert_near(i[FEATURE_P], 0.1, 0.03);
+        assert_true(f[FEATURE_QRS] > 0.08 && f[FEATURE_QRS] < 0.2);             /* 80 ms seen through an 80 ms mean */
         free(mv);
     }
     for (size_t k = 0; k < FEATURES; k++) assert_near(x[0][k], x[1][k], 0.08 + 0.02 * fabs(x[1][k]));       /* the rate does not matter */
@@ -74,12 +77,12 @@ static void test_an_irregular_trace(void **state)
     for (; at < 9.6; at += n % 2 ? 0.6 : 1.0) beats[n++] = at;
     float *mv = draw(beats, n, 250, 0, &T);
     assert_true(features_of(mv, T, T, 250, x));
-    assert_near(x[7], (double)n, 0);
-    assert_near(x[0], 75, 2);
-    assert_near(x[1], 0.25, 0.02);
-    assert_near(x[2], 0.5, 0.02);
-    assert_near(x[3], 0.75, 0.03);
-    assert_near(x[4], 1.25, 0.03);
+    assert_near(x[FEATURE_BEATS], (double)n, 0);
+    assert_near(x[FEATURE_RATE], 75, 2);
+    assert_near(x[FEATURE_RR_SD], 0.25, 0.02);
+    assert_near(x[FEATURE_RR_CHANGE], 0.5, 0.02);
+    assert_near(x[FEATURE_RR_SHORTEST], 0.75, 0.03);
+    assert_near(x[FEATURE_RR_LONGEST], 1.25, 0.03);
     free(mv);
 }
 
@@ -101,6 +104,104 @@ static void test_what_cannot_be_measured_is_zero(void **state)
         assert_int_equal(done, n > 4);
     }
     free(flat);
+}
+
+/** 40 records of 5 s in units of 2.5 uV, half of them fast, the label; every fourth is for testing. Offsets and gaps as in real cohorts. */
+enum { ROWS = 40, SAMPLES = 500 };
+static const char *const fast_id[] = { "sinus_tachycardia" };
+
+static float *draw_row(size_t i, size_t *T)
+{
+    double       beats[16];
+    size_t       n = 0;
+    const double apart = (i % 2 ? 0.45 : 0.85) + 0.01 * (double)(i % 7);
+    for (double at = 0.4; at < 9.9 && n < 16; at += apart) beats[n++] = at;
+    float *mv = draw(beats, n, 100, i % 3 ? 0 : 0.2, T);
+    mv[3 * *T + 20] = NAN;
+    return mv;
+}
+
+static shn_cohort *write_rates(void)
+{
+    static const char *const sources[] = { "s" };
+    char               path[512];
+    shn_error          err = { 0 };
+    shn_cohort_writer *w;
+    shn_cohort        *c;
+    snprintf(path, sizeof path, "%s/rates.h5", test_folder());
+    const shn_cohort_spec spec = { .path = path, .n_rows = ROWS, .n_samples = SAMPLES, .fs_hz = 100, .uv_per_unit = 2.5f, .finding_ids = fast_id, .n_findings = 1, .source_names = sources,
+                                   .n_sources = 1 };
+    assert_ok(shn_cohort_writer_new(&spec, &w, &err));
+    for (size_t i = 0; i < ROWS; i++) {
+        const uint8_t yes[1] = { 1 }, fast[1] = { (uint8_t)(i % 2) };
+        char          id[16];
+        size_t        T;
+        float        *mv = draw_row(i, &T);
+        snprintf(id, sizeof id, "r%zu", i);
+        shn_cohort_row row = { .n_samples = SAMPLES, .labels = fast, .known = yes, .id = id, .patient = id, .split = i / 2 % 4 == 3 ? "test" : "train" };
+        for (size_t l = 0; l < SHN_LEADS; l++) row.lead_mv[l] = mv + l * T;
+        assert_ok(shn_cohort_writer_row(w, i, &row, &err));
+        free(mv);
+    }
+    assert_ok(shn_cohort_writer_finish(w, &err));
+    shn_cohort_writer_free(w);
+    assert_ok(shn_cohort_open(path, &c, &err));
+    return c;
+}
+
+/** A cohort's rows are measured in mV, whatever its unit: as the trace that was packed. */
+static void test_rows_of_a_cohort(void **state)
+{
+    (void)state;
+    shn_error      err = { 0 };
+    shn_cohort    *c = write_rates();
+    const uint32_t rows[3] = { 1, 0, 39 };
+    double         x[3 * FEATURES], y[FEATURES];
+    assert_near(shn_cohort_uv_per_unit(c), 2.5, 0);
+    assert_ok(features_of_cohort(c, rows, 3, x, &err));
+    for (size_t r = 0; r < 3; r++) {
+        size_t T;
+        float *mv = draw_row(rows[r], &T);
+        mv[3 * T + 20] = 0;                                 /* a gap counts as 0 */
+        assert_true(features_of(mv, T, SAMPLES, 100, y));
+        for (size_t k = 0; k < FEATURES; k++) assert_near(x[r * FEATURES + k], y[k], 0.01);
+        assert_true(x[r * FEATURES + FEATURE_BEATS] >= 5);
+        free(mv);
+    }
+    for (long n = 1;; n++) {
+        shn_alloc_fail_after(n);
+        const shn_status st = features_of_cohort(c, rows, 3, x, &err);
+        shn_alloc_fail_after(0);
+        if (st == SHN_OK) break;
+        assert_int_equal(st, SHN_NOMEM);
+        assert_true(n < 100);
+    }
+    shn_cohort_close(c);
+}
+
+/** The control finds what a ruler can: fast or slow. */
+static void test_the_probe_tells_rates_apart(void **state)
+{
+    (void)state;
+    const shn_encoder_config config = { .n_leads = 12, .width = 8, .blocks = { 1 }, .max_pool = 1, .embed = 4 };
+    shn_error   err = { 0 };
+    shn_cohort *c = write_rates();
+    shn_model  *m;
+    evalset     s;
+    double      penalty;
+    assert_ok(shn_model_new(&config, 1, 0, &m, &err));
+    m->finding_id[0] = shn_strdup(fast_id[0]);
+    m->input = (shn_input){ .fs_hz = 100, .n_samples = SAMPLES, .window = 250, .n_windows = 2, .scale_per_mv = 4, .lead_present = 0xfff };
+    assert_ok(evalset_open_labels(m, c, "test", &s, &err));
+    assert_int_equal(s.n, 10);
+    float    score[ROWS];
+    uint32_t order[ROWS];
+    assert_ok(control_simple_features(&s, "train", score, &penalty, &err));
+    assert_true(shn_auroc(score, s.label, s.n, order) > 0.95);
+    assert_status(control_simple_features(&s, "home", score, &penalty, &err), SHN_RANGE);
+    evalset_close(&s);
+    shn_model_free(m);
+    shn_cohort_close(c);
 }
 
 /** Beats found within 0.15 s of an annotated one, in the first minute of six records of different kinds. */
@@ -164,6 +265,8 @@ int main(void)
         cmocka_unit_test(test_a_regular_trace),
         cmocka_unit_test(test_an_irregular_trace),
         cmocka_unit_test(test_what_cannot_be_measured_is_zero),
+        cmocka_unit_test(test_rows_of_a_cohort),
+        cmocka_unit_test(test_the_probe_tells_rates_apart),
         cmocka_unit_test(test_beats_of_real_recordings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,6 +16,7 @@
 #include "eval/subgroups.h"
 #include "eval/supersets.h"
 #include "eval/task.h"
+#include "eval/weighted.h"
 #include "eval/zero_shot.h"
 #include "shinden/findings.h"
 #include "shinden/text.h"
@@ -227,6 +228,70 @@ static void test_supersets_by_best_child(void **state)
     close_fixture(&f);
 }
 
+/** bce trained with sentences: there are texts, but the scores are the head's. */
+static void test_supersets_of_a_head(void **state)
+{
+    (void)state;
+    shn_error err = { 0 };
+    json_t   *doc;
+    fixture   f = open_fixture(embed_by_kind);
+    f.m->head_weight = shn_alloc(K * D, sizeof(float));
+    f.m->head_bias = shn_alloc(K, sizeof(float));
+    for (size_t d = 0; d < D; d++) f.m->head_weight[CLBBB * D + d] = f.m->head_weight[ILBBB * D + d] = f.m->class_vector[CLBBB * D + d] + f.m->class_vector[ILBBB * D + d];
+    f.m->readouts = 1u << SHN_READOUT_LOGIT | 1u << SHN_READOUT_SENTENCES;
+    assert_ok(supersets_json(&f.j, "hash", NULL, &doc, &err));
+    assert_string_equal(json_string_value(json_object_get(doc, "readout")), "logit");
+    assert_string_equal(json_string_value(json_object_get(doc, "own_text")), "none: the model has no class read-out");
+    assert_near(value(superset(doc, "left_bundle_branch_block"), "auroc_best_child"), 1, 0);
+    json_decref(doc);
+    close_fixture(&f);
+}
+
+/** The own text is scored as the read-out class scores a phrase that is the same text, with columns raw and windows reduced. */
+static void test_supersets_score_as_class_does(void **state)
+{
+    (void)state;
+    shn_error err = { 0 };
+    json_t   *doc;
+    fixture   f = open_fixture(embed_by_own);
+    f.m->has_class_columns = f.m->class_raw = 1;
+    f.m->class_scale = 3;
+    f.m->class_bias = -1;
+    for (size_t i = 0; i < N; i += 2)                       /* long embeddings count for more where columns are raw */
+        for (size_t d = 0; d < D; d++) f.j.set.z[i * D + d] *= i % 4 == AF ? 1 : 0.25f;
+    assert_ok(supersets_json(&f.j, "hash", NULL, &doc, &err));
+    shn_vectors *v;
+    float    raw[D], score[N], known_score[N];
+    uint8_t  label[N];
+    uint32_t order[N];
+    size_t   n = 0;
+    assert_ok(shn_vectors_open("hash", 0, &v, &err));
+    assert_ok(shn_vectors_get(v, "left bundle branch block", raw, &err));
+    assert_ok(shn_readout_phrase_scores(f.m, SHN_READOUT_CLASS, "left bundle branch block", raw, f.j.set.z, N, score, &err));
+    for (size_t i = 0; i < N; i++) {
+        if (i == 7) continue;                               /* one kind is not known there */
+        known_score[n] = score[i];
+        label[n++] = i % 4 == CLBBB || i % 4 == ILBBB;
+    }
+    assert_near(value(superset(doc, "left_bundle_branch_block"), "auroc_own_text"), shn_auroc(known_score, label, n, order), 1e-12);
+    shn_vectors_free(v);
+    json_decref(doc);
+    close_fixture(&f);
+}
+
+/** Without weights every record counts as one. */
+static void test_share_of_hits(void **state)
+{
+    (void)state;
+    const uint8_t hit[6] = { 1, 2, 0, 1, 2, 0 }, none[2] = { 2, 2 };
+    const double  weight[6] = { 3, 9, 1, 0, 9, 2 };
+    assert_near(weighted_hits(hit, 6, NULL), 0.5, 0);
+    assert_near(weighted_hits(hit, 5, NULL), 2.0 / 3, 1e-15);
+    assert_near(weighted_hits(hit, 6, weight), 0.5, 0);
+    assert_near(weighted_hits(hit, 5, weight), 0.75, 0);
+    assert_true(isnan(weighted_hits(none, 2, NULL)));
+}
+
 static void test_zero_shot(void **state)
 {
     (void)state;
@@ -338,6 +403,8 @@ static void test_tasks(void **state)
     assert_memory_equal(selected, ((uint8_t[]){ 0, 0, 1, 1 }), K);
     assert_ok(task_select("@code15,sinus_rhythm", ids, K, selected, &err));
     assert_memory_equal(selected, ((uint8_t[]){ 1, 0, 0, 1 }), K);
+    assert_status(task_select("", ids, K, selected, &err), SHN_RANGE);
+    assert_non_null(strstr(err.text, "an empty list"));
     assert_status(task_select("@rythm", ids, K, selected, &err), SHN_RANGE);
     assert_non_null(strstr(err.text, "@rhythm, @mitdb"));
     assert_status(task_select("atrial_flutter", ids, K, selected, &err), SHN_RANGE);
@@ -409,9 +476,10 @@ static void test_macro_of_five(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_supersets_by_own_text), cmocka_unit_test(test_supersets_by_best_child), cmocka_unit_test(test_zero_shot),
+        cmocka_unit_test(test_supersets_by_own_text), cmocka_unit_test(test_supersets_by_best_child), cmocka_unit_test(test_supersets_of_a_head),
+        cmocka_unit_test(test_supersets_score_as_class_does), cmocka_unit_test(test_zero_shot),
         cmocka_unit_test(test_subgroups),             cmocka_unit_test(test_tasks),                   cmocka_unit_test(test_asking),
-        cmocka_unit_test(test_macro_of_five),
+        cmocka_unit_test(test_macro_of_five),         cmocka_unit_test(test_share_of_hits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

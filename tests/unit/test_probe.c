@@ -79,6 +79,7 @@ static void test_ridge_solves_its_equations(void **state)
     for (int f = 0; f < RF; f++) assert_true(again[RF + f] == 0);
     x[4] = NAN;
     assert_status(ridge_fit(&d, penalties, 2, again, left_again, &err), SHN_RANGE);
+    assert_non_null(strstr(err.text, "a feature is not finite"));   /* an encoder's or a ruler's: it does not know which */
     x[4] = 0;
     for (long n = 1;; n++) {
         shn_alloc_fail_after(n);
