@@ -283,8 +283,11 @@ int labels_check(const labels_request *r)
 {
     shn_error     err = { 0 };
     shn_registry *reg;
+    if (r->table && r->data) return cli_usage("labels", "check takes --table or --data, not both");
+    if (r->table && r->n_words) return cli_usage("labels", "check --table takes no '%s'; a registry goes with --registry", r->words[0]);
+    if (!r->table && (r->column || r->columns)) return cli_usage("labels", "--column and --columns go with --table");
     if (r->table) return check_table(r);
-    if (r->n_words > 1) return cli_usage("labels", "check takes one registry file, or none for the built-in one");
+    if (r->n_words > 1 || (r->n_words && r->registry_path)) return cli_usage("labels", "check takes one registry file, or none for the built-in one");
     if (r->n_words == 0) return check_registry(r->registry_path ? r->registry_path : "built-in registry", r);
     if (shn_registry_read(r->words[0], &reg, &err) != SHN_OK) return cli_fail("labels", &err);
     labels_request with = *r;

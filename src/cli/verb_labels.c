@@ -18,7 +18,7 @@ static const char help[] =
     "The finding registry: ids, English and Japanese names, codes. 'search' takes a name in either language or any code; 'map' says which\n"
     "finding a source's label is. 'check' proves that a registry (the built-in one unless a file is named) is sound: ids and codes unique and\n"
     "well formed, both languages, parents there and without circles; with --data also what it makes of the data sets in a folder, and with\n"
-    "--table of one table. A fault, or a label that no finding stands for, ends in exit code 1.\n\n"
+    "--table of one table. A fault, a label that no finding stands for, or a record that cannot be read ends in exit code 1.\n\n"
     "  --coding NAME     id, scp (PTB-XL), snomed, cinc (Challenge abbreviations), ludb, minnesota, code15, mitdb_rhythm, mitdb_beat\n"
     "  --registry FILE   a table of your own instead of the built-in one; +FILE: its rows beside the built-in ones (docs/findings.md)\n"
     "  --data DIR        a folder with sets in ptbxl/ cinc2021/ ludb/ brugada_huca/ code15/ mitdb/ formats/: every label, mapped or counted\n"
@@ -100,7 +100,11 @@ static int show(const labels_request *r, const size_t *which, size_t n)
     return shown ? CLI_DONE : CLI_FAILED;
 }
 
-static int labels_list(const labels_request *r) { return show(r, NULL, shn_registry_size(r->reg)); }
+static int labels_list(const labels_request *r)
+{
+    if (r->n_words) return cli_usage("labels", "list takes no '%s'; labels search looks for a text", r->words[0]);
+    return show(r, NULL, shn_registry_size(r->reg));
+}
 
 static int labels_search(const labels_request *r)
 {

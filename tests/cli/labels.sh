@@ -30,6 +30,15 @@ expect 2 "no 'lst'" "$program" labels lst
 expect 2 '--jsn' "$program" labels list --jsn
 expect 2 'say list' "$program" labels
 
+# what would be passed over silently is a usage error
+expect 2 "list takes no 'extra'" "$program" labels list extra
+expect 2 "check --table takes no 'other.csv'" "$program" labels check --table t.csv --column a --coding scp other.csv
+expect 2 'not both' "$program" labels check --table t.csv --column a --coding scp --data "$work"
+printf 'id,name_en,name_ja\nours,O,我\n' > "$work/a.csv"
+expect 2 'check takes one registry file' "$program" labels check --registry "$work/a.csv" b.csv
+expect 2 'check takes one registry file' "$program" labels check "$work/a.csv" b.csv
+expect 2 'go with --table' "$program" labels check --column a --coding scp
+
 expect 0 'first_degree_av_block' "$program" labels map --coding code15 1dAVb
 expect 0 'ventricular_tachycardia' "$program" labels map --coding mitdb_rhythm '(VT'
 expect 1 'N                no finding' "$program" labels map --coding mitdb_beat V N
@@ -39,6 +48,8 @@ expect 0 'conduction_disturbance' "$program" labels list --unchecked
 "$program" labels list --unchecked | grep -q '^sinus_rhythm ' && { echo "FAILED: sinus rhythm's name is from a table"; failed=1; }
 expect 0 'built-in registry: 224 findings' "$program" labels check
 expect 0 'malformed: 0, standing twice: 0' "$program" labels check
+unchecked=$("$program" labels check | sed -n 's/.*nobody has checked: \([0-9]*\) .*/\1/p')
+grep -qF " $unchecked names are marked \`unchecked\`" docs/findings.md || { echo "FAILED: docs/findings.md does not say that $unchecked names are unchecked"; failed=1; }
 expect 0 '"sound": true' "$program" labels check --json
 expect 1 'none of the data sets' "$program" labels check --data "$work"
 data=${SHINDEN_DATA:-../shared/data}
@@ -100,6 +111,9 @@ expect 0 '225 findings' "$program" labels check "+$work/more.csv"
 expect 0 'ours' "$program" labels list --registry "+$work/more.csv"
 printf 'id,name_en,name_ja\natrial_fibrillation,AF,心房細動\n' > "$work/more.csv"
 expect 1 "in the built-in registry" "$program" labels check "+$work/more.csv"
+printf 'id,name_en,name_ja\n' > "$work/more.csv"
+for table in "$work/more.csv" "+$work/more.csv"; do expect 1 "$work/more.csv: no rows below the header; a table needs one finding at least" "$program" labels check "$table"; done
+expect 1 "'+' needs the name of a table behind it" "$program" labels check +
 expect 1 'not found' "$program" labels check "$work/none.csv"
 [ $failed = 0 ] && echo "labels: all as expected"
 exit $failed
