@@ -48,13 +48,13 @@ static json_t *finding_json(const shn_registry *reg, size_t i)
     if (f->flags & SHN_FINDING_UBIQUITOUS) json_array_append_new(flags, json_string("ubiquitous"));
     if (f->flags & SHN_FINDING_URGENT) json_array_append_new(flags, json_string("urgent"));
     if (f->flags & SHN_FINDING_CLINICAL) json_array_append_new(flags, json_string("clinical"));
-    json_t *o = json_pack("{s:s, s:s, s:s, s:o, s:o, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:s}", "id", f->id, "name_en", f->name_en, "name_ja",
-                     f->name_ja, "synonyms_en", list_json(f->synonyms_en), "synonyms_ja", list_json(f->synonyms_ja), "criterion_en",
-                     f->criterion_en, "criterion_ja", f->criterion_ja, "scp", f->scp, "snomed", list_json(f->snomed), "cinc",
-                     list_json(f->cinc), "ludb", list_json(f->ludb), "parents", list_json(f->parents), "flags", flags, "ja_source",
-                     f->ja_source);
-    for (int c = SHN_CODE_MINNESOTA; c < SHN_CODE_COUNT; c++)
-        json_object_set_new(o, shn_coding_name((shn_coding)c), list_json(shn_registry_codes(reg, (shn_coding)c, i)));
+    json_t *o = json_pack("{s:s, s:s, s:s, s:o, s:o, s:s, s:s, s:o, s:o, s:s}", "id", f->id, "name_en", f->name_en, "name_ja", f->name_ja, "synonyms_en",
+                          list_json(f->synonyms_en), "synonyms_ja", list_json(f->synonyms_ja), "criterion_en", f->criterion_en, "criterion_ja", f->criterion_ja,
+                          "parents", list_json(f->parents), "flags", flags, "ja_source", f->ja_source);
+    for (int c = 0; c < SHN_CODE_COUNT; c++) {
+        const char *codes = shn_registry_codes(reg, (shn_coding)c, i);
+        if (c != SHN_CODE_ID) json_object_set_new(o, shn_coding_name((shn_coding)c), c == SHN_CODE_SCP ? json_string(codes) : list_json(codes));
+    }
     return o;
 }
 

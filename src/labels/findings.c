@@ -44,7 +44,7 @@ const char *shn_registry_codes(const shn_registry *reg, shn_coding coding, size_
 {
     const shn_finding *f = &reg->findings[i];
     switch (coding) {
-#define X(tag, field) case SHN_CODE_##tag: return f->field;
+#define X(tag, field, search) case SHN_CODE_##tag: return f->field;
     SHN_CODINGS(X)
 #undef X
     case SHN_CODE_COUNT: break;

@@ -114,7 +114,7 @@ static void name_place(const shn_registry *reg, size_t finding, char *out, size_
 static shn_status check_unique(const shn_registry *reg, const columns *at, shn_error *err)
 {
     const int column[SHN_CODE_COUNT] = {
-#define X(tag, field) at->field,
+#define X(tag, field, search) at->field,
         SHN_CODINGS(X)
 #undef X
     };
