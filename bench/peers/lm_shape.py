@@ -2,13 +2,14 @@
 
 Needs: pip install numpy gguf, and of the peers what is wanted: a shinden that was built with libllama (tests/oracle/build_libllama.sh), whose
 provider `llama` runs the same tokens, or xllamacpp. Writes LAYERS of the 36 layers (0.39 GB each in BF16) below OUT, runs everybody in turn,
-ROUNDS times, each with THREADS threads, and prints medians, what 36 layers would take, ratios, and the peak of anonymous memory. On a machine that others use the CPU time
-a thread is what a quiet one would need at least.
+ROUNDS times, each with THREADS threads, and prints medians of the time by the clock and of the CPU time a thread, each also for 36 layers, both ratios, and the peak of
+anonymous memory. On a machine that others use the CPU time a thread is what a quiet one would need at least: that is what docs/text.md compares.
 
     python bench/peers/lm_shape.py --shinden build/llama/shinden --layers 4 -o /tmp/shape
 
-The texts: 100 of 20 tokens that share nothing worth sharing, the worst case. Times are of the whole command, opening and writing included; of xllamacpp without loading. Token
-embeddings and the output matrix are left out of the scaling to 36 layers.
+The texts: 100 of 20 tokens that share nothing worth sharing, the worst case. Times are of the whole command, opening and writing included; of xllamacpp, by the clock only, without
+loading. For 36 layers all of it is multiplied by 36 / LAYERS, so also what does not grow with the layers (opening, tokens and their embeddings, writing): a little too much, the less the
+more LAYERS. The file has no output matrix; nobody computes one for vectors.
 """
 import argparse
 import json
@@ -156,15 +157,25 @@ def measure(a, model, lines, server):
     return rows
 
 
+def faster(peers, own):
+    """How many times as fast as the fastest peer that was measured."""
+    known = [x for x in peers if x == x]
+    return f"{min(known) / own:.2f}" if known and own == own else "-"
+
+
 def table(a, title, rows):
     n, computed = rows[next(iter(rows))][0][2:4]
     print(f"\n{title}: {n} tokens, {computed} computed by shinden")
-    peer = min((statistics.median(r[0] for r in v) for k, v in rows.items() if not k.startswith("shinden")), default=None)
+    clock = {name: statistics.median(r[0] for r in runs) for name, runs in rows.items()}
+    cpu = {name: statistics.median(r[1] for r in runs) for name, runs in rows.items()}
+    peers = [name for name in rows if not name.startswith("shinden")]
+    scale = LAYERS / a.layers
     for name, runs in rows.items():
-        m = statistics.median(r[0] for r in runs)
-        ratio = f"{peer / m:5.2f} times the faster peer" if peer and name.startswith("shinden") else ""
-        print(f"{name:20s} {m:7.2f} s  (of {', '.join(f'{r[0]:.2f}' for r in runs)})  CPU {statistics.median(r[1] for r in runs):6.2f} s a thread  "
-              f"36 layers {m * LAYERS / a.layers:6.1f} s  anonymous peak {max(r[4] for r in runs):5.0f} MB  {ratio}")
+        used = f"{cpu[name]:6.2f} s, 36 layers {cpu[name] * scale:6.1f} s" if cpu[name] == cpu[name] else "not measured"
+        ratio = "" if name in peers or not peers else (f"  times as fast as the fastest peer: clock {faster([clock[p] for p in peers], clock[name])}, "
+                                                       f"CPU {faster([cpu[p] for p in peers], cpu[name])}")
+        print(f"{name:20s} clock {clock[name]:7.2f} s (of {', '.join(f'{r[0]:.2f}' for r in runs)}), 36 layers {clock[name] * scale:6.1f} s; "
+              f"CPU a thread {used}; anonymous peak {max(r[4] for r in runs):5.0f} MB{ratio}")
 
 
 def main():

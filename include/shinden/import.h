@@ -67,10 +67,14 @@ SHN_NODISCARD shn_status shn_import(const shn_collection *collections, size_t n,
 typedef struct shn_label_count { const char *source, *label, *finding; size_t n; } shn_label_count;
 typedef struct shn_label_survey {
     size_t           n_records, n_labels;   /**< records read; occurrences of labels */
-    shn_label_count *items;                 /**< [n] by source, then label; strings belong to the survey, ids to the registry */
-    size_t           n;
+    size_t           n_refused;             /**< records whose labels could not be read; they are in no other number */
+    const char      *first_refused;         /**< "PATH: REASON: detail" of the first of them in the collection's order; NULL: none */
+    shn_label_count *items;                 /**< [n] by source, then label, then finding; strings belong to the survey */
+    size_t           n, capacity;
     void            *storage;
 } shn_label_survey;
+/** Counts n more of a label of a source. A survey begins as zeros. Errors  SHN_NOMEM, the survey as it was. */
+SHN_NODISCARD shn_status shn_label_survey_add(shn_label_survey *survey, const char *source, const char *label, const char *finding, size_t n, shn_error *err);
 /**
  * The labels of a collection, counted as an import would read them, without reading signals or writing anything.
  * @param registry  borrowed

@@ -7,51 +7,38 @@
 #include "base/fail.h"
 #include "base/file.h"
 #include "cli/cli.h"
+#include "cli/json_text.h"
 #include "cli/labels_request.h"
 #include "shinden/import.h"
 
 /* ---- one table */
 
-/** Adds one to counts[label]; labels come from a file, so jansson judges them as UTF-8 (the CSV reader has). */
-static void count_label(json_t *counts, const char *label)
+static shn_status count_label(const labels_request *r, const char *source, const char *label, shn_label_survey *s, shn_error *err)
 {
-    const json_int_t before = json_integer_value(json_object_get(counts, label));
-    json_object_set_new(counts, label, json_integer(before + 1));
+    const int f = shn_registry_map(r->reg, (shn_coding)r->coding, label);
+    return shn_label_survey_add(s, source, label, f < 0 ? "" : shn_registry_at(r->reg, (size_t)f)->id, 1, err);
 }
 
-/** 0 when out of memory. */
-static int count_cell(const labels_request *r, const char *cell, json_t *known, json_t *unknown)
+static shn_status count_cell(const labels_request *r, const char *source, const char *cell, shn_label_survey *s, shn_error *err)
 {
-    while (*cell) {
+    shn_status st = SHN_OK;
+    while (*cell && st == SHN_OK) {
+        const char *start = cell + strspn(cell, " \t\r\n");
         const size_t n = strcspn(cell, r->split);
-        char *label = shn_strndup(cell, n);
-        if (!label) return 0;
-        const char *start = label + strspn(label, " \t\r\n");
-        const int   f = shn_registry_map(r->reg, (shn_coding)r->coding, start);
-        if (f >= 0) count_label(known, shn_registry_at(r->reg, (size_t)f)->id);
-        else if (*start) count_label(unknown, start);
+        size_t       length = start < cell + n ? (size_t)(cell + n - start) : 0;
+        while (length && strchr(" \t\r\n", start[length - 1])) length--;
+        char *label = shn_strndup(start, length);
+        if (!label) return shn_fail_nomem(err, "labels.check");
+        if (*label) st = count_label(r, source, label, s, err);
         free(label);
         cell += n;
         cell += *cell != '\0';
     }
-    return 1;
-}
-
-static int report_counts(const labels_request *r, size_t n_rows, json_t *known, json_t *unknown)
-{
-    const char *key;
-    json_t     *value;
-    const int   code = json_object_size(unknown) ? CLI_FAILED : CLI_DONE;
-    if (r->json)
-        return labels_print(r, json_pack("{s:I, s:O, s:O}", "n_rows", (json_int_t)n_rows, "known", known, "unknown", unknown), code);
-    printf("%zu rows, %zu findings, %zu labels without a finding\n", n_rows, json_object_size(known), json_object_size(unknown));
-    json_object_foreach(known, key, value) printf("%8lld  %s\n", (long long)json_integer_value(value), key);
-    json_object_foreach(unknown, key, value) printf("%8lld  no finding for '%s'\n", (long long)json_integer_value(value), key);
-    return code;
+    return st;
 }
 
 /** --columns: each names a code, its cells say yes or no, as an import reads them. */
-static shn_status count_columns(const labels_request *r, const shn_csv *csv, json_t *known, json_t *unknown, shn_error *err)
+static shn_status count_columns(const labels_request *r, const char *source, const shn_csv *csv, shn_label_survey *s, shn_error *err)
 {
     const char *rest = r->columns;
     while (*rest) {
@@ -59,12 +46,11 @@ static shn_status count_columns(const labels_request *r, const shn_csv *csv, jso
         size_t       col;
         char        *name = shn_strndup(rest, n);
         if (!name) return shn_fail_nomem(err, "labels.check");
-        const int  f = shn_registry_map(r->reg, (shn_coding)r->coding, name);
         shn_status st = shn_csv_need(csv, name, &col, err);
         for (size_t row = 0; st == SHN_OK && row < shn_csv_rows(csv); row++) {
             int bit;
             st = shn_csv_bit(csv, row, col, &bit, err);
-            if (st == SHN_OK && bit == 1) count_label(f >= 0 ? known : unknown, f >= 0 ? shn_registry_at(r->reg, (size_t)f)->id : name);
+            if (st == SHN_OK && bit == 1) st = count_label(r, source, name, s, err);
         }
         free(name);
         if (st != SHN_OK) return st;
@@ -73,13 +59,40 @@ static shn_status count_columns(const labels_request *r, const shn_csv *csv, jso
     return SHN_OK;
 }
 
-static shn_status count_column(const labels_request *r, const shn_csv *csv, json_t *known, json_t *unknown, shn_error *err)
+/** What a table's column (r->column) or columns (r->columns) say, a record for each row. */
+static shn_status survey_table(const labels_request *r, const char *path, const char *source, shn_label_survey *s, shn_error *err)
 {
+    shn_csv   *csv;
     size_t     col;
-    shn_status st = shn_csv_need(csv, r->column, &col, err);
-    for (size_t row = 0; st == SHN_OK && row < shn_csv_rows(csv); row++)
-        if (!count_cell(r, shn_csv_cell(csv, row, col), known, unknown)) st = shn_fail_nomem(err, "labels.check");
+    shn_status st = shn_csv_read(path, r->delimiter, &csv, err);
+    if (st != SHN_OK) return st;
+    s->n_records = shn_csv_rows(csv);
+    if (r->columns) st = count_columns(r, source, csv, s, err);
+    else st = shn_csv_need(csv, r->column, &col, err);
+    for (size_t row = 0; !r->columns && st == SHN_OK && row < s->n_records; row++) st = count_cell(r, source, shn_csv_cell(csv, row, col), s, err);
+    if (st != SHN_OK) shn_error_prefix(err, "%s", path);
+    shn_csv_free(csv);
     return st;
+}
+
+static int report_counts(const labels_request *r, const shn_label_survey *s)
+{
+    const char *key;
+    json_t     *value, *known = json_object(), *unknown = json_object();
+    for (size_t i = 0; i < s->n; i++) {
+        const shn_label_count *c = &s->items[i];
+        json_t                *counts = *c->finding ? known : unknown;
+        const char            *name = *c->finding ? c->finding : c->label;      /* several labels may stand for one finding */
+        json_object_set_new(counts, name, json_integer(json_integer_value(json_object_get(counts, name)) + (json_int_t)c->n));
+    }
+    const int code = json_object_size(unknown) ? CLI_FAILED : CLI_DONE;
+    if (r->json) return labels_print(r, json_pack("{s:I, s:o, s:o}", "n_rows", (json_int_t)s->n_records, "known", known, "unknown", unknown), code);
+    printf("%zu rows, %zu findings, %zu labels without a finding\n", s->n_records, json_object_size(known), json_object_size(unknown));
+    json_object_foreach(known, key, value) printf("%8lld  %s\n", (long long)json_integer_value(value), key);
+    json_object_foreach(unknown, key, value) printf("%8lld  no finding for '%s'\n", (long long)json_integer_value(value), key);
+    json_decref(known);
+    json_decref(unknown);
+    return code;
 }
 
 /** 1 if it is a list of names, none empty. */
@@ -90,19 +103,12 @@ static int names_columns(const char *list)
 
 static int check_table(const labels_request *r)
 {
-    shn_error err = { 0 };
-    shn_csv  *csv;
+    shn_error        err = { 0 };
+    shn_label_survey s = { 0 };
     if (!r->column == !r->columns || r->coding < 0) return cli_usage("labels", "check --table needs --column or --columns, and --coding");
     if (r->columns && !names_columns(r->columns)) return cli_usage("labels", "--columns '%s': name columns, ',' between them", r->columns);
-    if (shn_csv_read(r->table, r->delimiter, &csv, &err) != SHN_OK) return cli_fail("labels", &err);
-    json_t    *known = json_object(), *unknown = json_object();
-    shn_status st = known && unknown ? SHN_OK : shn_fail_nomem(&err, "labels.check");
-    if (st == SHN_OK) st = r->column ? count_column(r, csv, known, unknown, &err) : count_columns(r, csv, known, unknown, &err);
-    if (st != SHN_OK) shn_error_prefix(&err, "%s", r->table);
-    const int code = st == SHN_OK ? report_counts(r, shn_csv_rows(csv), known, unknown) : cli_fail("labels", &err);
-    json_decref(known);
-    json_decref(unknown);
-    shn_csv_free(csv);
+    const int code = survey_table(r, r->table, r->table, &s, &err) == SHN_OK ? report_counts(r, &s) : cli_fail("labels", &err);
+    shn_label_survey_free(&s);
     return code;
 }
 
@@ -137,9 +143,10 @@ static void print_registry(json_t *o, const labels_request *r, const shn_registr
 
 /* ---- a folder of data sets */
 
-static const struct { const char *folder, *preset; } sets[] = {
-    { "ptbxl", "ptbxl" }, { "cinc2021", "cinc2021" }, { "ludb", "ludb" }, { "brugada_huca", "brugada" }, { "code15", "code15" }, { "mitdb", "mitdb" },
-    { "formats", "files" },
+/* formats shows what files there are (`refuses`: no fault there), some of which hold no ECG. */
+static const struct { const char *folder, *preset; int refuses; } sets[] = {
+    { "ptbxl", "ptbxl", 0 }, { "cinc2021", "cinc2021", 0 }, { "ludb", "ludb", 0 }, { "brugada_huca", "brugada", 0 }, { "code15", "code15", 0 },
+    { "mitdb", "mitdb", 0 }, { "formats", "files", 1 },
 };
 /* Tables of labels and of codes without a preset: one column of them, or a column for each (columns 1). */
 static const struct { const char *file, *column; int columns; shn_coding coding; } tables[] = {
@@ -161,118 +168,114 @@ static const char *why_none(const shn_label_count *c)
     return NULL;
 }
 
-static json_t *set_json(const char *name, const shn_label_survey *s, size_t *n_unexplained)
+typedef struct set_report { const char *name; int refuses; shn_label_survey labels; } set_report;
+typedef struct sets_report { set_report of[sizeof sets / sizeof *sets + sizeof tables / sizeof *tables]; size_t n; } sets_report;
+
+/** Every label explained, and every record read, of which there is one at least. */
+static int set_is_sound(const set_report *set)
 {
+    const shn_label_survey *s = &set->labels;
+    if (s->n_records == 0 || (s->n_refused && !set->refuses)) return 0;
+    for (size_t i = 0; i < s->n; i++)
+        if (!*s->items[i].finding && !why_none(&s->items[i])) return 0;
+    return 1;
+}
+
+static json_t *set_json(const set_report *set)
+{
+    const shn_label_survey *s = &set->labels;
     json_t *mapped = json_array(), *unmapped = json_array();
     for (size_t i = 0; i < s->n; i++) {
         const shn_label_count *c = &s->items[i];
         const char            *why = *c->finding ? NULL : why_none(c);
-        json_t *o = json_pack("{s:s, s:s, s:I}", "source", c->source, "label", c->label, "n", (json_int_t)c->n);
+        json_t *o = json_pack("{s:o, s:s, s:I}", "source", cli_json_text(c->source), "label", c->label, "n", (json_int_t)c->n);
         if (*c->finding) json_object_set_new(o, "finding", json_string(c->finding));
         else json_object_set_new(o, "why", why ? json_string(why) : json_null());
-        *n_unexplained += !*c->finding && !why;
         json_array_append_new(*c->finding ? mapped : unmapped, o);
     }
-    return json_pack("{s:s, s:I, s:I, s:o, s:o}", "set", name, "n_records", (json_int_t)s->n_records, "n_labels", (json_int_t)s->n_labels, "mapped", mapped,
+    return json_pack("{s:s, s:I, s:I, s:o, s:I, s:o, s:o}", "set", set->name, "n_records", (json_int_t)s->n_records, "n_refused", (json_int_t)s->n_refused,
+                     "first_refused", s->first_refused ? cli_json_text(s->first_refused) : json_null(), "n_labels", (json_int_t)s->n_labels, "mapped", mapped,
                      "unmapped", unmapped);
 }
 
-static void print_set(json_t *set)
+static void print_set(const set_report *set)
 {
-    size_t  i;
-    json_t *c;
-    const int by_finding = json_is_null(json_object_get(json_array_get(json_object_get(set, "mapped"), 0), "label"));
-    printf("%-40s %6lld records %7lld labels, %3zu %s, %zu without\n", json_string_value(json_object_get(set, "set")),
-           (long long)json_integer_value(json_object_get(set, "n_records")), (long long)json_integer_value(json_object_get(set, "n_labels")),
-           json_array_size(json_object_get(set, "mapped")), by_finding ? "findings" : "words with a finding", json_array_size(json_object_get(set, "unmapped")));
-    json_array_foreach(json_object_get(set, "unmapped"), i, c) {
-        const char *why = json_string_value(json_object_get(c, "why"));
-        printf("    %8lld  %s: '%s' %s%s\n", (long long)json_integer_value(json_object_get(c, "n")), json_string_value(json_object_get(c, "source")),
-               json_string_value(json_object_get(c, "label")), why ? "stands for no finding: " : "is not known to the registry", why ? why : "");
+    const shn_label_survey *s = &set->labels;
+    size_t n_mapped = 0;
+    for (size_t i = 0; i < s->n; i++) n_mapped += *s->items[i].finding != '\0';
+    printf("%-40s %6zu records %7zu labels, %3zu words with a finding, %zu without", set->name, s->n_records, s->n_labels, n_mapped, s->n - n_mapped);
+    if (s->n_refused) printf("; %zu refused%s, the first %s", s->n_refused, set->refuses ? " (no fault here)" : "", s->first_refused);
+    puts(s->n_records ? "" : "; no record was read");
+    for (size_t i = 0; i < s->n; i++) {
+        const shn_label_count *c = &s->items[i];
+        const char            *why = why_none(c);
+        if (!*c->finding)
+            printf("    %8zu  %s: '%s' %s%s\n", c->n, c->source, c->label, why ? "stands for no finding: " : "is not known to the registry", why ? why : "");
     }
 }
 
-static shn_status survey_table(const labels_request *r, const char *path, size_t t, json_t *list, size_t *n_unexplained, shn_error *err)
+static shn_status survey_listed_table(const labels_request *r, size_t t, const char *path, shn_label_survey *out, shn_error *err)
 {
     labels_request with = *r;
-    shn_csv       *csv;
-    shn_status     st = shn_csv_read(path, ',', &csv, err);
-    if (st != SHN_OK) return st;
+    with.delimiter = ',';
     with.coding = (int)tables[t].coding;
     with.column = tables[t].columns ? NULL : tables[t].column;
     with.columns = tables[t].columns ? tables[t].column : NULL;
-    json_t *known = json_object(), *unknown = json_object(), *mapped = json_array(), *unmapped = json_array(), *n;
-    st = known && unknown ? tables[t].columns ? count_columns(&with, csv, known, unknown, err) : count_column(&with, csv, known, unknown, err)
-                          : shn_fail_nomem(err, "labels.check");
-    if (st == SHN_OK) {
-        json_int_t  n_labels = 0;
-        const char *label;
-        json_object_foreach(known, label, n) {
-            n_labels += json_integer_value(n);
-            json_array_append_new(mapped, json_pack("{s:s, s:n, s:O, s:s}", "source", tables[t].file, "label", "n", n, "finding", label));
-        }
-        json_object_foreach(unknown, label, n) {
-            n_labels += json_integer_value(n);
-            json_array_append_new(unmapped, json_pack("{s:s, s:s, s:O, s:n}", "source", tables[t].file, "label", label, "n", n, "why"));
-        }
-        *n_unexplained += json_object_size(unknown);
-        json_array_append_new(list, json_pack("{s:s, s:I, s:I, s:O, s:O}", "set", tables[t].file, "n_records", (json_int_t)shn_csv_rows(csv), "n_labels", n_labels, "mapped",
-                                              mapped, "unmapped", unmapped));
-    } else shn_error_prefix(err, "%s", path);
-    json_decref(known);
-    json_decref(unknown);
-    json_decref(mapped);
-    json_decref(unmapped);
-    shn_csv_free(csv);
-    return st;
+    return survey_table(&with, path, tables[t].file, out, err);
 }
 
-/** Appends what each set that is there says; SHN_IO where none is. */
-static shn_status survey_sets(const labels_request *r, json_t *list, size_t *n_unexplained, shn_error *err)
+/** What each table and set that is there says; SHN_IO where none is. The reports are the caller's to free in any case. */
+static shn_status survey_sets(const labels_request *r, sets_report *out, shn_error *err)
 {
-    char folder[SHN_PATH_MAX];
-    for (size_t t = 0; t < sizeof tables / sizeof *tables; t++) {
-        shn_status st = shn_path_join(folder, r->data, tables[t].file, err);
-        if (st == SHN_OK && shn_path_exists(folder)) st = survey_table(r, folder, t, list, n_unexplained, err);
-        if (st != SHN_OK) return st;
+    char       path[SHN_PATH_MAX];
+    shn_status st = SHN_OK;
+    for (size_t t = 0; st == SHN_OK && t < sizeof tables / sizeof *tables; t++) {
+        st = shn_path_join(path, r->data, tables[t].file, err);
+        if (st != SHN_OK || !shn_path_exists(path)) continue;
+        set_report *set = &out->of[out->n++];
+        set->name = tables[t].file;
+        st = survey_listed_table(r, t, path, &set->labels, err);
     }
-    for (size_t i = 0; i < sizeof sets / sizeof *sets; i++) {
-        shn_label_survey s;
-        shn_status       st = shn_path_join(folder, r->data, sets[i].folder, err);
-        if (st != SHN_OK) return st;
-        if (!shn_path_is_dir(folder)) continue;
-        const shn_collection c = { .preset = sets[i].preset, .folder = folder };
-        st = shn_import_labels(&c, r->reg, &s, err);
-        if (st != SHN_OK) return st;
-        json_array_append_new(list, set_json(sets[i].folder, &s, n_unexplained));
-        shn_label_survey_free(&s);
+    for (size_t i = 0; st == SHN_OK && i < sizeof sets / sizeof *sets; i++) {
+        st = shn_path_join(path, r->data, sets[i].folder, err);
+        if (st != SHN_OK || !shn_path_is_dir(path)) continue;
+        set_report *set = &out->of[out->n++];
+        set->name = sets[i].folder;
+        set->refuses = sets[i].refuses;
+        st = shn_import_labels(&(shn_collection){ .preset = sets[i].preset, .folder = path }, r->reg, &set->labels, err);
     }
-    return json_array_size(list) ? SHN_OK : shn_fail(err, SHN_IO, SHN_REASON_NOT_FOUND, "labels.check", "%s: none of the data sets that 'labels check --help' names is there", r->data);
+    if (st != SHN_OK || out->n) return st;
+    return shn_fail(err, SHN_IO, SHN_REASON_NOT_FOUND, "labels.check", "%s: none of the data sets that 'labels check --help' names is there", r->data);
+}
+
+static int report_registry(const char *name, const labels_request *r, const shn_registry_faults *faults, const sets_report *sets_of)
+{
+    json_t *doc = registry_json(name, r, faults), *list = json_array();
+    int     sound = shn_registry_sound(faults);
+    for (size_t i = 0; i < sets_of->n; i++) sound &= set_is_sound(&sets_of->of[i]);
+    if (r->json) {
+        for (size_t i = 0; i < sets_of->n; i++) json_array_append_new(list, set_json(&sets_of->of[i]));
+        if (r->data) json_object_set(doc, "sets", list);
+        json_decref(list);
+        return labels_print(r, doc, sound ? CLI_DONE : CLI_FAILED);
+    }
+    print_registry(doc, r, faults);
+    for (size_t i = 0; i < sets_of->n; i++) print_set(&sets_of->of[i]);
+    puts(sound ? "sound" : "NOT sound: see above");
+    json_decref(list);
+    json_decref(doc);
+    return sound ? CLI_DONE : CLI_FAILED;
 }
 
 static int check_registry(const char *name, const labels_request *r)
 {
     shn_registry_faults faults;
+    sets_report         found = { 0 };
     shn_error           err = { 0 };
-    size_t              n_unexplained = 0, i;
-    json_t             *list = json_array(), *set;
     shn_registry_check(r->reg, &faults);
-    json_t *doc = registry_json(name, r, &faults);
-    if (r->data && survey_sets(r, list, &n_unexplained, &err) != SHN_OK) {
-        json_decref(list);
-        json_decref(doc);
-        return cli_fail("labels", &err);
-    }
-    if (r->data) json_object_set(doc, "sets", list);
-    const int code = shn_registry_sound(&faults) && n_unexplained == 0 ? CLI_DONE : CLI_FAILED;
-    if (!r->json) {
-        print_registry(doc, r, &faults);
-        json_array_foreach(list, i, set) print_set(set);
-        puts(code == CLI_DONE ? "sound" : "NOT sound: see above");
-    }
-    json_decref(list);
-    if (r->json) return labels_print(r, doc, code);
-    json_decref(doc);
+    const shn_status st = r->data ? survey_sets(r, &found, &err) : SHN_OK;
+    const int        code = st == SHN_OK ? report_registry(name, r, &faults, &found) : cli_fail("labels", &err);
+    for (size_t i = 0; i < found.n; i++) shn_label_survey_free(&found.of[i].labels);
     return code;
 }
 
@@ -280,8 +283,11 @@ int labels_check(const labels_request *r)
 {
     shn_error     err = { 0 };
     shn_registry *reg;
+    if (r->table && r->data) return cli_usage("labels", "check takes --table or --data, not both");
+    if (r->table && r->n_words) return cli_usage("labels", "check --table takes no '%s'; a registry goes with --registry", r->words[0]);
+    if (!r->table && (r->column || r->columns)) return cli_usage("labels", "--column and --columns go with --table");
     if (r->table) return check_table(r);
-    if (r->n_words > 1) return cli_usage("labels", "check takes one registry file, or none for the built-in one");
+    if (r->n_words > 1 || (r->n_words && r->registry_path)) return cli_usage("labels", "check takes one registry file, or none for the built-in one");
     if (r->n_words == 0) return check_registry(r->registry_path ? r->registry_path : "built-in registry", r);
     if (shn_registry_read(r->words[0], &reg, &err) != SHN_OK) return cli_fail("labels", &err);
     labels_request with = *r;

@@ -22,10 +22,11 @@ static const char help_text[] =
     "usage: shinden text encode --model FILE|DIR --labels TABLE.csv|--lines FILE|--cohort COHORT.h5 [options] -o VECTORS.safetensors\n\n"
     "  --model FILE|DIR   a .gguf file, or a folder with config.json, model.safetensors (or its index and shards) and tokenizer.json\n"
     "  --labels TABLE     of each finding of a table its code, its name, and 'name: criterion', in English and Japanese; 'builtin' is the\n"
-    "                     compiled-in one\n"
+    "                     compiled-in one, +FILE.csv its rows beside the built-in ones (docs/findings.md)\n"
     "  --forms LIST       only these of code,name,name+criterion (default all; joined record texts of --cohort: name)\n"
     "  --language NAME    only en or ja (default both)\n"
-    "  --only CODING      with --labels: findings that have a name in id, scp (PTB-XL), snomed, cinc or ludb\n"
+    "  --only CODING      with --labels: findings that have a name in id, scp (PTB-XL), snomed, cinc, ludb, minnesota, code15,\n"
+    "                     mitdb_rhythm or mitdb_beat\n"
     "  --lines FILE       one text a line, UTF-8\n"
     "  --cohort COHORT    its findings as above and every distinct record text (findings joined) in both languages\n"
     "  --reports          with --cohort: every distinct report too\n"
@@ -121,7 +122,7 @@ static int take(arguments *a, int option, const char *value)
     case 'O':
         a->only = shn_coding_from_name(value);
         if (a->only >= 0) return 1;
-        cli_usage(VERB, "--only '%.40s', must be id, scp, snomed, cinc or ludb", value);
+        cli_usage(VERB, "--only '%.40s', must be one of %s", value, shn_coding_names());
         return 0;
     case 'F': return take_forms(a, value);
     case 'L':

@@ -30,7 +30,7 @@ static const char help[] =
     "  --min-seconds S       shorter records are refused (5)\n"
     "  --assume-unit U       for files that name no unit: nV, uV, mV, V, or the millivolts of one step\n"
     "  --highpass HZ, --lowpass HZ, --remove-baseline   filters (off)\n"
-    "  --registry FILE.csv   findings of your own instead of the built-in table (docs/findings.md)\n"
+    "  --registry FILE.csv   findings of your own instead of the built-in table; +FILE.csv: beside it (docs/findings.md)\n"
     "  --simulated           marks the cohort as simulated\n"
     "  --threads N           one per core unless given\n"
     "  --json                the summary for programs\n\n"

@@ -18,7 +18,7 @@ static const char help[] =
     "The finding registry: ids, English and Japanese names, codes. 'search' takes a name in either language or any code; 'map' says which\n"
     "finding a source's label is. 'check' proves that a registry (the built-in one unless a file is named) is sound: ids and codes unique and\n"
     "well formed, both languages, parents there and without circles; with --data also what it makes of the data sets in a folder, and with\n"
-    "--table of one table. A fault, or a label that no finding stands for, ends in exit code 1.\n\n"
+    "--table of one table. A fault, a label that no finding stands for, or a record that cannot be read ends in exit code 1.\n\n"
     "  --coding NAME     id, scp (PTB-XL), snomed, cinc (Challenge abbreviations), ludb, minnesota, code15, mitdb_rhythm, mitdb_beat\n"
     "  --registry FILE   a table of your own instead of the built-in one; +FILE: its rows beside the built-in ones (docs/findings.md)\n"
     "  --data DIR        a folder with sets in ptbxl/ cinc2021/ ludb/ brugada_huca/ code15/ mitdb/ formats/: every label, mapped or counted\n"
@@ -48,13 +48,13 @@ static json_t *finding_json(const shn_registry *reg, size_t i)
     if (f->flags & SHN_FINDING_UBIQUITOUS) json_array_append_new(flags, json_string("ubiquitous"));
     if (f->flags & SHN_FINDING_URGENT) json_array_append_new(flags, json_string("urgent"));
     if (f->flags & SHN_FINDING_CLINICAL) json_array_append_new(flags, json_string("clinical"));
-    json_t *o = json_pack("{s:s, s:s, s:s, s:o, s:o, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:s}", "id", f->id, "name_en", f->name_en, "name_ja",
-                     f->name_ja, "synonyms_en", list_json(f->synonyms_en), "synonyms_ja", list_json(f->synonyms_ja), "criterion_en",
-                     f->criterion_en, "criterion_ja", f->criterion_ja, "scp", f->scp, "snomed", list_json(f->snomed), "cinc",
-                     list_json(f->cinc), "ludb", list_json(f->ludb), "parents", list_json(f->parents), "flags", flags, "ja_source",
-                     f->ja_source);
-    for (int c = SHN_CODE_MINNESOTA; c < SHN_CODE_COUNT; c++)
-        json_object_set_new(o, shn_coding_name((shn_coding)c), list_json(shn_registry_codes(reg, (shn_coding)c, i)));
+    json_t *o = json_pack("{s:s, s:s, s:s, s:o, s:o, s:s, s:s, s:o, s:o, s:s}", "id", f->id, "name_en", f->name_en, "name_ja", f->name_ja, "synonyms_en",
+                          list_json(f->synonyms_en), "synonyms_ja", list_json(f->synonyms_ja), "criterion_en", f->criterion_en, "criterion_ja", f->criterion_ja,
+                          "parents", list_json(f->parents), "flags", flags, "ja_source", f->ja_source);
+    for (int c = 0; c < SHN_CODE_COUNT; c++) {
+        const char *codes = shn_registry_codes(reg, (shn_coding)c, i);
+        if (c != SHN_CODE_ID) json_object_set_new(o, shn_coding_name((shn_coding)c), c == SHN_CODE_SCP ? json_string(codes) : list_json(codes));
+    }
     return o;
 }
 
@@ -100,7 +100,11 @@ static int show(const labels_request *r, const size_t *which, size_t n)
     return shown ? CLI_DONE : CLI_FAILED;
 }
 
-static int labels_list(const labels_request *r) { return show(r, NULL, shn_registry_size(r->reg)); }
+static int labels_list(const labels_request *r)
+{
+    if (r->n_words) return cli_usage("labels", "list takes no '%s'; labels search looks for a text", r->words[0]);
+    return show(r, NULL, shn_registry_size(r->reg));
+}
 
 static int labels_search(const labels_request *r)
 {

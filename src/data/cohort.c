@@ -142,7 +142,8 @@ static shn_status take_findings(shn_cohort *c, shn_error *err)
 #undef X
         if (!*f->name_en) f->name_en = id;
         if (!*f->name_ja) f->name_ja = id;
-        if (c->field[SHN_FIELD_FLAGS].offset) f->flags = *(const uint8_t *)row_of(c, SHN_FIELD_FLAGS, k) & (SHN_FINDING_UBIQUITOUS | SHN_FINDING_URGENT | SHN_FINDING_CLINICAL);
+        if (c->field[SHN_FIELD_FLAGS].offset)
+            f->flags = *(const uint8_t *)row_of(c, SHN_FIELD_FLAGS, k) & (SHN_FINDING_UBIQUITOUS | SHN_FINDING_URGENT | SHN_FINDING_CLINICAL);
     }
     return SHN_OK;
 }

@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { VENTRICULAR_FUSION = 6, FLUTTER_WAVE = 31, BLOCKED_P = 37, UNCLASSIFIED = 13, LEARNING = 30, PACED_FUSION = 38, RHYTHMS_MAX = 256 };
+enum { RHYTHMS_MAX = 256 };
 
 /** Samples first .. last - 1 that lie in the stretch: s / rate >= from_s and < to_s. */
 static void samples_of(const shn_annotations *set, const shn_stretch *part, int64_t *first, int64_t *last)
@@ -73,13 +73,13 @@ int shn_marks_beats(const shn_annotations *set, const shn_stretch *part, shn_mar
     shn_annotations_range(set, first, last, &begin, &end);
     for (size_t i = begin; i < end; i++) {
         const shn_annotation *a = shn_annotations_at(set, i);
-        if (!shn_annotation_is_beat(a->code) && a->code != FLUTTER_WAVE && a->code != BLOCKED_P) continue;
+        if (!shn_annotation_is_beat(a->code) && a->code != SHN_ANN_FLUTTER_WAVE && a->code != SHN_ANN_BLOCKED_P) continue;
         n[a->code]++;
         n_sure[a->code] += !part || ((double)(a->sample - first) >= edge && (double)(last - a->sample) >= edge);
         n_beats++;
     }
     for (unsigned code = 0; code < SHN_ANNOTATION_CODES; code++)
         if (n[code]) tell(context, shn_annotation_symbol(set, code), n[code], n_sure[code] > 0);
-    if (n[PACED_FUSION] && !n[VENTRICULAR_FUSION]) tell(context, "F", 0, 0);     /* a fusion beat of its own kind, which "F" does not mean and does not exclude */
-    return n_beats > 0 && !n[UNCLASSIFIED] && !n[LEARNING];
+    if (n[SHN_ANN_PACED_FUSION] && !n[SHN_ANN_FUSION]) tell(context, "F", 0, 0);     /* a fusion beat of its own kind, which "F" does not mean and does not exclude */
+    return n_beats > 0 && !n[SHN_ANN_UNCLASSIFIED] && !n[SHN_ANN_LEARNING];
 }

@@ -191,14 +191,14 @@ static void add_marks(shn_sha256 *h, const shn_annotations *set)
     }
 }
 
-/** Over everything that decides a byte of the cohort. */
+/** Over everything that decides a byte of the cohort; its first number counts the layouts of the file: 2 has what is said of the findings. */
 static shn_status digest_plan(shn_plan *p, const shn_import_options *o, shn_error *err)
 {
     uint8_t     digest[32];
     char        numbers[256];
     shn_sha256 *h = shn_sha256_new();
     if (!h) return shn_fail_nomem(err, "import");
-    snprintf(numbers, sizeof numbers, "1 %.17g %zu %d %d %d %.17g %.17g %d %.17g %.17g %d", p->fs_hz, p->n_samples, p->windows_all,
+    snprintf(numbers, sizeof numbers, "2 %.17g %zu %d %d %d %.17g %.17g %d %.17g %.17g %d", p->fs_hz, p->n_samples, p->windows_all,
              o->signal.allow_upsampling, o->signal.allow_missing_leads, o->signal.highpass_hz, o->signal.lowpass_hz, o->signal.remove_baseline,
              o->signal.assume_mv_per_unit, o->signal.min_seconds, o->simulated);
     add_text(h, numbers);

@@ -1,6 +1,8 @@
 #include "formats/day.h"
 
 #include <math.h>
+#include <stdio.h>
+#include <string.h>
 
 int shn_day_valid(const shn_day *d)
 {
@@ -15,4 +17,13 @@ double shn_day_age(const shn_day *birth, const shn_day *at)
     if (!shn_day_valid(birth) || !shn_day_valid(at)) return NAN;
     const int years = at->year - birth->year - (at->month < birth->month || (at->month == birth->month && at->day < birth->day));
     return years < 0 || years > 150 ? NAN : years;
+}
+
+double shn_day_age_text(const char *birth, const char *at)
+{
+    shn_day born, day;
+    if (strspn(birth, "0123456789") < 8 || sscanf(birth, "%4d%2d%2d", &born.year, &born.month, &born.day) != 3 ||
+        sscanf(at, "%4d-%2d-%2d", &day.year, &day.month, &day.day) != 3)
+        return NAN;
+    return shn_day_age(&born, &day);
 }

@@ -44,7 +44,7 @@ const char *shn_registry_codes(const shn_registry *reg, shn_coding coding, size_
 {
     const shn_finding *f = &reg->findings[i];
     switch (coding) {
-#define X(tag, field) case SHN_CODE_##tag: return f->field;
+#define X(tag, field, search) case SHN_CODE_##tag: return f->field;
     SHN_CODINGS(X)
 #undef X
     case SHN_CODE_COUNT: break;
@@ -62,8 +62,10 @@ int shn_registry_map(const shn_registry *reg, shn_coding coding, const char *lab
     if (n == 0) return -1;
     for (size_t i = 0; i < reg->n; i++) {
         const char *rest = shn_registry_codes(reg, coding, i);
-        for (const char *item; (item = shn_list_next(&rest, &n_item)) != NULL;)
+        for (const char *item; (item = shn_list_next(&rest, &n_item)) != NULL;) {
+            while (coding == SHN_CODE_LUDB && n_item && strchr(" .", item[n_item - 1])) n_item--;
             if (n_item == n && (coding == SHN_CODE_LUDB ? strncasecmp(item, label, n) : memcmp(item, label, n)) == 0) return (int)i;
+        }
     }
     return -1;
 }

@@ -79,14 +79,14 @@ int shn_code_valid(shn_coding coding, const char *code, size_t n)
 }
 
 static const char *const coding_names[] = {
-#define X(tag, field) #field,
+#define X(tag, field, search) #field,
     SHN_CODINGS(X)
 #undef X
 };
 
 const char *shn_coding_names(void)
 {
-#define X(tag, field) " " #field
+#define X(tag, field, search) " " #field
     return (SHN_CODINGS(X)) + 1;
 #undef X
 }

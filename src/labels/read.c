@@ -114,7 +114,7 @@ static void name_place(const shn_registry *reg, size_t finding, char *out, size_
 static shn_status check_unique(const shn_registry *reg, const columns *at, shn_error *err)
 {
     const int column[SHN_CODE_COUNT] = {
-#define X(tag, field) at->field,
+#define X(tag, field, search) at->field,
         SHN_CODINGS(X)
 #undef X
     };
@@ -205,8 +205,9 @@ static shn_status begin_with(shn_registry *reg, const shn_registry *base, shn_er
     const size_t n_rows = shn_csv_rows(reg->csv);
     reg->n_base = base ? base->n : 0;
     reg->n = reg->n_base + n_rows;
-    if (n_rows == 0 || reg->n > SHN_FINDINGS_MAX)
-        return shn_fail(err, SHN_RANGE, SHN_REASON_LIMIT, "registry", "%zu findings; a registry has 1 to %d", reg->n, SHN_FINDINGS_MAX);
+    if (n_rows == 0) return shn_fail(err, SHN_RANGE, SHN_REASON_LIMIT, "registry", "no rows below the header; a table needs one finding at least");
+    if (reg->n > SHN_FINDINGS_MAX)
+        return shn_fail(err, SHN_RANGE, SHN_REASON_LIMIT, "registry", "%zu findings; a registry has at most %d", reg->n, SHN_FINDINGS_MAX);
     reg->findings = reg->owned_findings = shn_alloc(reg->n, sizeof *reg->owned_findings);
     reg->owned_parents = shn_alloc(reg->n, sizeof *reg->owned_parents);
     reg->parents = (const shn_parent_row *)reg->owned_parents;

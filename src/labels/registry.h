@@ -11,10 +11,13 @@
 #define SHN_REGISTRY_RELEASE   "2"                  /* raised when a finding is added; ids never change */
 #define SHN_REGISTRY_BYTES_MAX ((size_t)16 << 20)
 
-/** Coding systems: name of the coding (and of its column, but for "id"), field of shn_finding, in the order of shn_coding. */
+/**
+ * Coding systems in the order of shn_coding: name of the coding (and of its column, but for "id"), field of shn_finding, how a search finds a code: by any
+ * PART of it, or only WHOLE, for a code of one or two letters would be part of nearly every word.
+ */
 #define SHN_CODINGS(X)                                                                                                            \
-    X(ID, id) X(SCP, scp) X(SNOMED, snomed) X(CINC, cinc) X(LUDB, ludb) X(MINNESOTA, minnesota) X(CODE15, code15)                 \
-    X(MITDB_RHYTHM, mitdb_rhythm) X(MITDB_BEAT, mitdb_beat)
+    X(ID, id, PART) X(SCP, scp, PART) X(SNOMED, snomed, PART) X(CINC, cinc, PART) X(LUDB, ludb, PART)                             \
+    X(MINNESOTA, minnesota, WHOLE) X(CODE15, code15, WHOLE) X(MITDB_RHYTHM, mitdb_rhythm, WHOLE) X(MITDB_BEAT, mitdb_beat, WHOLE)
 
 typedef int16_t shn_parent_row[SHN_FINDING_PARENTS_MAX];   /* indices, -1 after the last */
 

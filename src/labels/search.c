@@ -16,11 +16,17 @@ static int contains(const char *text, const char *needle)
     return found;
 }
 
-/** Codes of one or two letters would be part of nearly every word: those of these systems are typed whole. */
+enum { PART, WHOLE };
+static const int search_of[] = {
+#define X(tag, field, search) search,
+    SHN_CODINGS(X)
+#undef X
+};
+
 static int codes_match(const char *codes, const char *needle, shn_coding coding)
 {
     size_t n;
-    if (coding <= SHN_CODE_LUDB) return contains(codes, needle);
+    if (search_of[coding] == PART) return contains(codes, needle);
     for (const char *code; (code = shn_list_next(&codes, &n)) != NULL;) {
         char copy[64] = "";
         if (n < sizeof copy) memcpy(copy, code, n);

@@ -13,7 +13,8 @@ mkdir "$dir/set"
 for record in 106 107 119 200 201 203 207 214 223 231; do cp "$data/$record".* "$dir/set"; done
 "$shinden" import --preset mitdb "$dir/set" -o "$dir/c.h5" --fs 50 > "$dir/out"
 grep -q '1810 found, 1810 kept, 0 refused; 10 patients' "$dir/out" || fail "import: $(head -1 "$dir/out")"
-grep -Eq "mitdb +Q +1$" "$dir/out" && fail "Q of 203 is not among these"
+grep -Eq "mitdb +N +11290$" "$dir/out" || fail "N, which stands for no finding, is not counted: $(cat "$dir/out")"
+grep -Eq "mitdb +Q +6$" "$dir/out" || fail "Q (4 of 203, 2 of 214) is not counted: $(cat "$dir/out")"
 grep -q '^201.hea,mitdb,kept,,missing_lead' "$dir/c.h5.manifest.csv" || fail "the manifest is silent about missing leads"
 for split in train val; do grep -Eq "mitdb +$split +[0-9]" "$dir/out" || fail "no $split: $(cat "$dir/out")"; done
 

@@ -137,6 +137,14 @@ refused 2 "needs one of" "$shinden" text encode --model "$golden/llama" --lines 
 refused 2 "pooling 'max'" "$shinden" text encode --model "$golden/llama" --lines "$dir/lines" --pooling max -o "$dir/x.safetensors"
 refused 2 "--forms 'names'" "$shinden" text encode --model "$golden/llama" --labels builtin --forms names -o "$dir/x.safetensors"
 refused 2 "--language 'de'" "$shinden" text encode --model "$golden/llama" --labels builtin --language de -o "$dir/x.safetensors"
+refused 2 "--only 'icd', must be one of id scp snomed cinc ludb minnesota code15 mitdb_rhythm mitdb_beat" "$shinden" text encode --model "$golden/llama" --labels builtin --only icd -o "$dir/x.safetensors"
+"$shinden" text encode --help > "$dir/out"
+grep -qF 'compiled-in one, +FILE.csv' "$dir/out" || fail "--labels in the help has no +FILE"
+only=$(grep -A1 -e '--only CODING' "$dir/out")
+for coding in id scp snomed cinc ludb minnesota code15 mitdb_rhythm mitdb_beat; do
+    grep -qw "$coding" <<< "${only#*in }" || fail "--only in the help has no $coding"
+    encode bert --labels builtin --only $coding --forms code --language en -o "$dir/only.safetensors"
+done
 refused 2 "go with --labels" "$shinden" text encode --model "$golden/llama" --lines "$dir/lines" --forms name -o "$dir/x.safetensors"
 refused 1 "not found" "$shinden" text encode --model "$golden/none" --lines "$dir/lines" -o "$dir/x.safetensors"
 mkdir "$dir/no-shard"

@@ -140,7 +140,7 @@ static inline void test_rewrite(const shn_reader *reader, const shn_input *in, s
     test_same_samples(before, after, 0);
     for (size_t l = 0; l < shn_record_n_leads(before); l++) {
         const shn_lead_cal a = shn_record_calibration(before, l), b = shn_record_calibration(after, l);
-        assert_memory_equal(&a, &b, sizeof a);
+        assert_true(a.gain_adu_per_mv == b.gain_adu_per_mv && a.baseline_adu == b.baseline_adu && a.bits == b.bits);    /* not the bytes: the struct has padding */
     }
     shn_record_free(before);
     shn_record_free(after);

@@ -97,6 +97,13 @@ static void test_fields(void **state)
     assert_string_equal(shn_annotation_text(NULL, 5), "premature ventricular contraction");
     assert_string_equal(shn_annotation_symbol(set, 15), "");
     assert_string_equal(shn_annotation_symbol(set, 1000), "");
+    static const struct { unsigned code; const char *symbol; } named[] = {         /* the names of annotation.h are what WFDB calls these codes */
+        { SHN_ANN_NORMAL, "N" }, { SHN_ANN_LBBB, "L" }, { SHN_ANN_RBBB, "R" }, { SHN_ANN_PVC, "V" }, { SHN_ANN_FUSION, "F" }, { SHN_ANN_APC, "A" },
+        { SHN_ANN_PACED, "/" }, { SHN_ANN_UNCLASSIFIED, "Q" }, { SHN_ANN_NOISE, "~" }, { SHN_ANN_NOTE, "\"" }, { SHN_ANN_P_WAVE, "p" }, { SHN_ANN_T_WAVE, "t" },
+        { SHN_ANN_RHYTHM, "+" }, { SHN_ANN_U_WAVE, "u" }, { SHN_ANN_LEARNING, "?" }, { SHN_ANN_FLUTTER_WAVE, "!" }, { SHN_ANN_VF_ON, "[" }, { SHN_ANN_VF_OFF, "]" },
+        { SHN_ANN_BLOCKED_P, "x" }, { SHN_ANN_PACED_FUSION, "f" }, { SHN_ANN_ONSET, "(" }, { SHN_ANN_OFFSET, ")" },
+    };
+    for (size_t i = 0; i < sizeof named / sizeof *named; i++) assert_string_equal(shn_annotation_symbol(set, named[i].code), named[i].symbol);
     shn_annotations_free(set);
     t.bytes[t.n - 4] = 0xe0;                    /* nothing is memorised: a time and a text follow the bytes */
     set = parsed(&t);

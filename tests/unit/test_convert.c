@@ -216,6 +216,32 @@ static void test_values_that_were_no_integers(void **state)
     shn_record_free(rec);
 }
 
+/** EDF has places for a date only: a text that is no day of the calendar leaves it unknown, "Startdate X". */
+static void test_edf_writes_days_only(void **state)
+{
+    (void)state;
+    static const struct { const char *acquired, *date, *start; } cases[] = {
+        { "2024-02-29T10:11:12", "29.02.24", "Startdate 29-FEB-2024 X" }, { "2023-02-29T10:11:12", "01.01.85", "Startdate X X" }, { "2024-04-31", "01.01.85", "Startdate X X" },
+    };
+    static stored s = { .n_leads = 1, .n = 5, .fs = 500, .gain = { 1000 }, .v = { { 1, 2, 3, 4, 5 } } };
+    shn_error err = { 0 };
+    char      path[SHN_PATH_MAX];
+    snprintf(path, sizeof path, "%s/day.edf", test_folder());
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        shn_record *rec = make_record(&s);
+        uint8_t    *bytes;
+        size_t      n;
+        strcpy(shn_record_meta_mut(rec)->acquired, cases[i].acquired);
+        assert_ok(shn_edf_write(rec, path, NULL, NULL, &err));
+        assert_ok(shn_file_read(path, 1 << 20, &bytes, &n, &err));
+        assert_memory_equal(bytes + 88, cases[i].start, strlen(cases[i].start));       /* the recording field */
+        assert_memory_equal(bytes + 168, cases[i].date, 8);
+        free(bytes);
+        shn_record_free(rec);
+        unlink(path);
+    }
+}
+
 static void test_what_is_known_goes_along(void **state)
 {
     (void)state;
@@ -361,6 +387,7 @@ int main(void)
         cmocka_unit_test(test_what_wfdb_cannot_hold),
         cmocka_unit_test(test_integers_beyond_16_bits),
         cmocka_unit_test(test_values_that_were_no_integers),
+        cmocka_unit_test(test_edf_writes_days_only),
         cmocka_unit_test(test_what_is_known_goes_along),
         cmocka_unit_test(test_unknown_units),
         cmocka_unit_test(test_rates_of_edf),

@@ -365,7 +365,8 @@ static void test_a_users_table_is_read_or_refused_with_its_place(void **state)
         { "id,name_en,name_ja,mitdb_beat\na,A,あ,V\nb,B,い,F;V\n", SHN_FORMAT, "line 3, column 'mitdb_beat': 'V' is already that of 'a'" },
         { "id,name_en,name_ja,flags\na,A,あ,urgent;rare\n", SHN_FORMAT, "line 2, column 'flags': 'rare' is no flag" },
         { "id,name_en,name_ja,ja_source\na,A,あ,me\n", SHN_FORMAT, "line 2, column 'ja_source'" },
-        { "id,name_en,name_ja\n", SHN_RANGE, "0 findings" },
+        { "id,name_en,name_ja,ludb\na,A,あ,foo.\nb,B,い,Foo\n", SHN_FORMAT, "line 3, column 'ludb': 'Foo' is already that of 'a'" },
+        { "id,name_en,name_ja\n", SHN_RANGE, "no rows below the header" },
         { "id,name_en,name_ja\na,\"A\n", SHN_FORMAT, "line 2, column 2: the quote" },
         { "id,name_en,name_ja,parents\na,A,あ,\nb,B,い,a;a;a;a;a;a;a;a;a\n", SHN_RANGE, "more than 8 parents" },
     };
@@ -472,7 +473,7 @@ static void test_check_finds_each_fault(void **state)
     shn_finding    f[2];
     shn_parent_row parents[2];
     const shn_registry made = { .findings = f, .parents = (const shn_parent_row *)parents, .n = 2, .version = "made" };
-    for (int fault = -1; fault < 8; fault++) {
+    for (int fault = -1; fault < 12; fault++) {
         for (size_t i = 0; i < 2; i++) {
             f[i] = (shn_finding){ .id = i ? "b" : "a", .name_en = i ? "B" : "A", .name_ja = i ? "い" : "あ" };
             const char **const texts[] = { &f[i].synonyms_en, &f[i].synonyms_ja, &f[i].scp, &f[i].snomed, &f[i].cinc, &f[i].parents, &f[i].criterion_en,
@@ -489,10 +490,14 @@ static void test_check_finds_each_fault(void **state)
         case 5: f[0].cinc = "X"; f[1].cinc = "Y;X"; break;
         case 6: f[1].parents = "nothing"; break;
         case 7: f[0].parents = "b"; f[1].parents = "a"; parents[0][0] = 1; parents[1][0] = 0; break;
-        default: break;
+        case 8: f[0].ludb = "Rhythm: Sinus rhythm"; f[1].ludb = "x; rhythm: sinus Rhythm ."; break;       /* each as a label is compared */
+        case 9: f[1].ludb = "x;X."; break;
+        case 10: f[0].cinc = " X ;Z"; f[1].cinc = "Y; X"; break;
+        case 11: f[0].mitdb_rhythm = "(AFIB"; f[1].mitdb_rhythm = "AFIB"; break;
+        default: f[0].cinc = "X"; f[1].cinc = "x;X."; break;                                              /* others' case and full stops count */
         }
         shn_registry_check(&made, &out);
-        const size_t expected[] = { fault == 0, fault == 1, fault == 2 || fault == 3, fault == 4 || fault == 5, fault == 6, fault == 7 ? 2 : 0 };
+        const size_t expected[] = { fault == 0, fault == 1, fault == 2 || fault == 3, fault == 4 || fault == 5 || fault >= 8, fault == 6, fault == 7 ? 2 : 0 };
         const size_t counted[] = { out.name_missing, out.name_twice, out.code_malformed, out.code_twice, out.parent_missing, out.in_circle };
         for (size_t k = 0; k < 6; k++)
             if (expected[k] != counted[k]) fail_msg("fault %d: count %zu is %zu", fault, k, counted[k]);

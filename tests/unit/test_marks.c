@@ -237,6 +237,14 @@ static void test_one_patient_and_a_missing_file(void **state)
     assert_non_null(strstr(e[0].detail, "100.atr"));
     assert_true(e[1].age == 68 && e[1].sex == 'M');
     shn_plan_free(p);
+    shn_error            err = { 0 };
+    shn_label_survey     s;
+    const shn_collection c = { .preset = "mitdb", .folder = folder };
+    assert_ok(shn_import_labels(&c, shn_registry_builtin(), &s, &err));
+    assert_int_equal(s.n_records, 2);
+    assert_int_equal(s.n_refused, 1);
+    assert_true(strncmp(s.first_refused, "100.hea: not_found: ", 20) == 0 && strstr(s.first_refused, "100.atr"));
+    shn_label_survey_free(&s);
 }
 
 /** The survey counts what the plan reads, and every allocation of both may fail. */
@@ -255,6 +263,8 @@ static void test_survey(void **state)
     const shn_collection c = { .preset = "mitdb", .folder = folder };
     assert_ok(shn_import_labels(&c, shn_registry_builtin(), &s, &err));
     assert_int_equal(s.n_records, 1);
+    assert_int_equal(s.n_refused, 0);
+    assert_null(s.first_refused);
     static const shn_label_count expected[] = {             /* tests/golden/wfdb_annotations.txt, mitdb/100 */
         { "mitdb", "A", "atrial_premature_complex", 33 }, { "mitdb", "N", "", 2239 }, { "mitdb", "N", "sinus_rhythm", 1 }, { "mitdb", "V", "ventricular_premature_complex", 1 },
     };

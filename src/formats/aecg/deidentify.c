@@ -19,14 +19,13 @@ static const char *const NOBODY = "1.3.6.1.4.1.32473";
  * Attributes of any element that stays; elements are named in scrub_child, for what one means hangs on those around it, not on its path.
  * Where times stand, and ids, they are seen to there.
  */
-#define X SHN_SCRUB_TEXT
 static const shn_scrub_rule attributes[] = {
-    { "@code", X, "" }, { "@codeSystem", X, "" }, { "@codeSystemName", X, "" }, { "@displayName", X, "" }, { "@type", X, "" }, { "@unit", X, "" },
-    { "@classCode", X, "" }, { "@typeCode", X, "" }, { "@inclusive", X, "" }, { "@nullFlavor", X, "" }, { "@value", SHN_SCRUB_NUMBER, "value that is no number" },
-    { "low@value", X, "" }, { "high@value", X, "" }, { "center@value", X, "" }, { "head@value", X, "" }, { "effectiveTime@value", X, "" },
-    { "activityTime@value", X, "" }, { "birthTime@value", X, "" }, { "id@root", X, "" }, { "id@extension", X, "" }, { "id@assigningAuthorityName", X, "" },
+    SHN_RULE_TEXT("@code"), SHN_RULE_TEXT("@codeSystem"), SHN_RULE_TEXT("@codeSystemName"), SHN_RULE_TEXT("@displayName"), SHN_RULE_TEXT("@type"),
+    SHN_RULE_TEXT("@unit"), SHN_RULE_TEXT("@classCode"), SHN_RULE_TEXT("@typeCode"), SHN_RULE_TEXT("@inclusive"), SHN_RULE_TEXT("@nullFlavor"),
+    { "@value", SHN_SCRUB_NUMBER, "value that is no number" }, SHN_RULE_TEXT("low@value"), SHN_RULE_TEXT("high@value"), SHN_RULE_TEXT("center@value"),
+    SHN_RULE_TEXT("head@value"), SHN_RULE_TEXT("effectiveTime@value"), SHN_RULE_TEXT("activityTime@value"), SHN_RULE_TEXT("birthTime@value"),
+    SHN_RULE_TEXT("id@root"), SHN_RULE_TEXT("id@extension"), SHN_RULE_TEXT("id@assigningAuthorityName"),
 };
-#undef X
 
 typedef struct scrub {
     shn_scrubber base;
@@ -36,14 +35,6 @@ typedef struct scrub {
     int          by_person;         /* the annotation set at hand was made by a person, not by a device */
     int          birth_shown;       /* 0: the age would be over 89, or is not known */
 } scrub;
-
-static int is_one_of(const char *name, const char *const *list, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (strcmp(name, list[i]) == 0) return 1;
-    return 0;
-}
-#define IS_ONE_OF(name, list) is_one_of(name, list, sizeof(list) / sizeof *(list))
 
 typedef struct place { char text[96]; } place;
 static place place_of(const shn_xml_node *node)
@@ -85,7 +76,7 @@ static shn_status scrub_id(scrub *s, const shn_xml_node *node, const char *paren
     char       id[SHN_DEID_PATIENT_MAX] = "";
     const int  subject = strcmp(parent, "trialSubject") == 0;
     shn_status st = SHN_OK;
-    if (!subject && !IS_ONE_OF(parent, named)) return drop(s, node, "identifier");
+    if (!subject && !SHN_XML_IS_ONE_OF(parent, named)) return drop(s, node, "identifier");
     if (subject) shn_deid_id(s->deid, id, sizeof id);
     if (shn_xml_attribute(node, "root")) st = shn_xml_set_attribute(s->doc, node, "root", NOBODY, s->err);
     if (st == SHN_OK && (subject || shn_xml_attribute(node, "extension"))) st = shn_xml_set_attribute(s->doc, node, "extension", id, s->err);
@@ -135,7 +126,7 @@ static shn_status scrub_child(scrub *s, const shn_xml_node *node, const shn_xml_
     static const char *const times[] = { "effectiveTime", "activityTime", "low", "high", "center", "head" };
     const char *name = shn_xml_name(node), *parent = shn_xml_name(parent_node);
     *deeper = 0;
-    if (IS_ONE_OF(name, texts)) return shn_xml_child(node, NULL) ? drop(s, node, "elements in a text") : SHN_OK;
+    if (SHN_XML_IS_ONE_OF(name, texts)) return shn_xml_child(node, NULL) ? drop(s, node, "elements in a text") : SHN_OK;
     if (strcmp(name, "id") == 0) return scrub_id(s, node, parent);
     if (strcmp(name, "name") == 0 && strcmp(parent, "manufacturerOrganization") == 0) return shn_xml_child(node, NULL) ? drop(s, node, "elements in a text") : SHN_OK;
     if (strcmp(name, "PatientID") == 0 && strcmp(parent, "subjectDemographicPerson") == 0) {
@@ -151,7 +142,7 @@ static shn_status scrub_child(scrub *s, const shn_xml_node *node, const shn_xml_
         return SHN_OK;
     }
     if (strcmp(parent, "timepointEvent") == 0 && strcmp(name, "componentOf") != 0 && strcmp(name, "effectiveTime") != 0) return drop(s, node, "visit");
-    if (IS_ONE_OF(name, times)) {
+    if (SHN_XML_IS_ONE_OF(name, times)) {
         *deeper = 1;
         return shift_time(s, node);
     }
@@ -159,7 +150,7 @@ static shn_status scrub_child(scrub *s, const shn_xml_node *node, const shn_xml_
         *deeper = 1;
         return scrub_value(s, node, parent_node);
     }
-    if (!IS_ONE_OF(name, kept)) return drop(s, node, "part that may identify");
+    if (!SHN_XML_IS_ONE_OF(name, kept)) return drop(s, node, "part that may identify");
     *deeper = 1;
     if (shn_xml_child(node, NULL)) return SHN_OK;
     const char *text = shn_xml_text(s->doc, node);

@@ -100,16 +100,6 @@ static double years_of(double value, const char *unit)
     return unit && *unit ? NAN : value;
 }
 
-/** Whole years from a birth date that begins with YYYYMMDD to a day YYYY-MM-DD; NaN if one is none. */
-static double years_between(const char *birth, const char *now)
-{
-    shn_day born, at;
-    if (strspn(birth, "0123456789") < 8 || sscanf(birth, "%4d%2d%2d", &born.year, &born.month, &born.day) != 3 ||
-        sscanf(now, "%4d-%2d-%2d", &at.year, &at.month, &at.day) != 3)
-        return NAN;
-    return shn_day_age(&born, &at);
-}
-
 static void take_age(const shn_xml *doc, const shn_xml_node *person, shn_record_meta *m)
 {
     for (const shn_xml_node *c = shn_xml_child(shn_xml_root(doc), "controlVariable"); c; c = shn_xml_next(c, "controlVariable")) {
@@ -118,7 +108,7 @@ static void take_age(const shn_xml *doc, const shn_xml_node *person, shn_record_
         const double years = years_of(number_of(value_of(v)), shn_xml_attribute(v, "unit"));
         if (years >= 0 && years <= 150) m->age_years = years;
     }
-    if (isnan(m->age_years)) m->age_years = years_between(value_of(shn_xml_child(person, "birthTime")), m->acquired);
+    if (isnan(m->age_years)) m->age_years = shn_day_age_text(value_of(shn_xml_child(person, "birthTime")), m->acquired);
     const char *text = shn_xml_text(doc, shn_xml_child(person, "Age"));
     if (isnan(m->age_years) && text) {
         const double years = number_of(text);

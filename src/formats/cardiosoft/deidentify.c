@@ -10,33 +10,22 @@
 #include "formats/cardiosoft/cardiosoft.h"
 #include "formats/xml/scrub.h"
 
-#define E SHN_SCRUB_ENTER
-#define X SHN_SCRUB_TEXT
-#define N SHN_SCRUB_NUMBERS
 static const shn_scrub_rule rules[] = {
-    { "ObservationType", X, "" }, { "ObservationDateTime", SHN_SCRUB_ASK, "time" },
-    { "PatientInfo", E, "" }, { "PatientInfo/PID", SHN_SCRUB_ID, "patient id" }, { "PatientInfo/Age", SHN_SCRUB_ASK, "age" },
-    { "PatientInfo/BirthDateTime", SHN_SCRUB_ASK, "birth date" }, { "PatientInfo/Gender", SHN_SCRUB_ASK, "sex" }, { "PatientInfo/PaceMaker", N, "" },
-    { "PatientInfo/Race", X, "" }, { "PatientInfo/Height", N, "" }, { "PatientInfo/Weight", N, "" },
-    { "ClinicalInfo", E, "" }, { "ClinicalInfo/DeviceInfo", E, "" }, { "ClinicalInfo/DeviceInfo/Desc", X, "" }, { "ClinicalInfo/DeviceInfo/SoftwareVer", X, "" },
-    { "ClinicalInfo/DeviceInfo/AnalysisVer", X, "" }, { "FilterSetting", N, "" }, { "Device-Type", N, "" },
-    { "Interpretation", E, "" }, { "Interpretation/Diagnosis", E, "" }, { "Interpretation/Diagnosis/DiagnosisText", X, "" },
-    { "RestingECGMeasurements", N, "" }, { "RestingECGMeasurements/MeasurementTable/LeadOrder", X, "" }, { "ExerciseMeasurements", N, "" }, { "VectorLoops", N, "" },
-    { "StripData", N, "" }, { "StripData/ArrhythmiaResults/BeatClass", X, "" }, { "Strip", N, "" }, { "Strip/StripData/ArrhythmiaResults/BeatClass", X, "" },
-    { "FullDisclosure", N, "" }, { "FullDisclosure/LeadOrder", X, "" },
-    { "@units", X, "" }, { "@lead", X, "" }, { "@Creation", X, "" },
+    SHN_RULE_TEXT("ObservationType"), { "ObservationDateTime", SHN_SCRUB_ASK, "time" },
+    SHN_RULE_ENTER("PatientInfo"), { "PatientInfo/PID", SHN_SCRUB_ID, "patient id" }, { "PatientInfo/Age", SHN_SCRUB_ASK, "age" },
+    { "PatientInfo/BirthDateTime", SHN_SCRUB_ASK, "birth date" }, { "PatientInfo/Gender", SHN_SCRUB_ASK, "sex" }, SHN_RULE_NUMBERS("PatientInfo/PaceMaker"),
+    SHN_RULE_TEXT("PatientInfo/Race"), SHN_RULE_NUMBERS("PatientInfo/Height"), SHN_RULE_NUMBERS("PatientInfo/Weight"),
+    SHN_RULE_ENTER("ClinicalInfo"), SHN_RULE_ENTER("ClinicalInfo/DeviceInfo"), SHN_RULE_TEXT("ClinicalInfo/DeviceInfo/Desc"),
+    SHN_RULE_TEXT("ClinicalInfo/DeviceInfo/SoftwareVer"), SHN_RULE_TEXT("ClinicalInfo/DeviceInfo/AnalysisVer"),
+    SHN_RULE_NUMBERS("FilterSetting"), SHN_RULE_NUMBERS("Device-Type"),
+    SHN_RULE_ENTER("Interpretation"), SHN_RULE_ENTER("Interpretation/Diagnosis"), SHN_RULE_TEXT("Interpretation/Diagnosis/DiagnosisText"),
+    SHN_RULE_NUMBERS("RestingECGMeasurements"), SHN_RULE_TEXT("RestingECGMeasurements/MeasurementTable/LeadOrder"),
+    SHN_RULE_NUMBERS("ExerciseMeasurements"), SHN_RULE_NUMBERS("VectorLoops"),
+    SHN_RULE_NUMBERS("StripData"), SHN_RULE_TEXT("StripData/ArrhythmiaResults/BeatClass"),
+    SHN_RULE_NUMBERS("Strip"), SHN_RULE_TEXT("Strip/StripData/ArrhythmiaResults/BeatClass"),
+    SHN_RULE_NUMBERS("FullDisclosure"), SHN_RULE_TEXT("FullDisclosure/LeadOrder"),
+    SHN_RULE_TEXT("@units"), SHN_RULE_TEXT("@lead"), SHN_RULE_TEXT("@Creation"),
 };
-#undef E
-#undef X
-#undef N
-
-static int is_one_of(const char *name, const char *const *list, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (strcmp(name, list[i]) == 0) return 1;
-    return 0;
-}
-#define IS_ONE_OF(name, list) is_one_of(name, list, sizeof(list) / sizeof *(list))
 
 /** Day, Month and Year below a node move together; the time of day stays. */
 static shn_status shift_date(const shn_scrubber *s, const shn_xml_node *node, const char *path, const char *what, shn_error *err)
@@ -54,7 +43,7 @@ static shn_status shift_date(const shn_scrubber *s, const shn_xml_node *node, co
         int         i = 0;
         next = shn_xml_next(c, NULL);
         while (i < 3 && (strcmp(name, dates[i]) != 0 || shn_xml_child(node, name) != c)) i++;
-        if (i == 3 && (!IS_ONE_OF(name, times) || cardiosoft_whole(s->doc, c) < 0)) {
+        if (i == 3 && (!SHN_XML_IS_ONE_OF(name, times) || cardiosoft_whole(s->doc, c) < 0)) {
             st = shn_scrub_remove(s, c, path, "part that may identify", err);
             continue;
         }
@@ -95,7 +84,7 @@ static shn_status ask(const shn_scrubber *s, const shn_xml_node *node, const cha
         return *birth_shown ? shift_date(s, node, path, "birth date", err) : shn_scrub_remove(s, node, path, "birth date", err);
     if (shn_xml_child(node, NULL)) return shn_scrub_remove(s, node, path, "part that may identify", err);
     if (strcasecmp(path, "PatientInfo/Age") == 0) return scrub_age(s, node, path, err);
-    return shn_xml_copy(s->doc, node, text, sizeof text) && IS_ONE_OF(text, sexes) ? SHN_OK : shn_scrub_remove(s, node, path, "part that may identify", err);
+    return shn_xml_copy(s->doc, node, text, sizeof text) && SHN_XML_IS_ONE_OF(text, sexes) ? SHN_OK : shn_scrub_remove(s, node, path, "part that may identify", err);
 }
 
 shn_status cardiosoft_deidentify(const shn_input *in, shn_deid *deid, shn_bytes *out, shn_error *err)

@@ -202,16 +202,6 @@ static double age_of(const char *text)
     }
 }
 
-/** Whole years from a birth date YYYYMMDD to a day YYYY-MM-DD. */
-static double years_between(const char *birth, const char *day)
-{
-    shn_day born, at;
-    if (strspn(birth, "0123456789") != 8 || sscanf(birth, "%4d%2d%2d", &born.year, &born.month, &born.day) != 3 ||
-        sscanf(day, "%4d-%2d-%2d", &at.year, &at.month, &at.day) != 3)
-        return NAN;
-    return shn_day_age(&born, &at);
-}
-
 static shn_status take_patient(const object *o, shn_record_meta *meta, shn_error *err)
 {
     const dcm_set *data = &o->file.data;
@@ -225,7 +215,7 @@ static shn_status take_patient(const object *o, shn_record_meta *meta, shn_error
     if (*sex == 'M' || *sex == 'm') meta->sex = 'M';
     if (*sex == 'F' || *sex == 'f') meta->sex = 'F';
     meta->age_years = age_of(age);
-    if (isnan(meta->age_years)) meta->age_years = years_between(birth, meta->acquired);
+    if (isnan(meta->age_years)) meta->age_years = shn_day_age_text(birth, meta->acquired);
     return SHN_OK;
 }
 

@@ -332,7 +332,7 @@ static void put_who(const output *o, FILE *f)
     make_part(meta->device, device);
     id[48] = '\0';
     code[24] = '\0';
-    if (sscanf(meta->acquired, "%4d-%2d-%2d", &d.year, &d.month, &d.day) == 3 && d.year >= 1800 && d.month >= 1 && d.month <= 12 && d.day >= 1 && d.day <= 31)
+    if (sscanf(meta->acquired, "%4d-%2d-%2d", &d.year, &d.month, &d.day) == 3 && shn_day_valid(&d))
         snprintf(date, sizeof date, "%02d.%02d.%02d", d.day, d.month, d.year % 100);
     else d.year = 0;
     if (sscanf(meta->acquired, "%*4d-%*2d-%*2dT%2d:%2d:%2d", &hour, &minute, &second) == 3 && hour >= 0 && minute >= 0 && second >= 0)

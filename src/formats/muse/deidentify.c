@@ -12,33 +12,37 @@
 #include "formats/xml/dates.h"
 #include "formats/xml/scrub.h"
 
-#define E SHN_SCRUB_ENTER
-#define X SHN_SCRUB_TEXT
-#define N SHN_SCRUB_NUMBER
+#define LEAD "Waveform/LeadData/"
 static const shn_scrub_rule rules[] = {
-    { "MuseInfo", E, "" }, { "MuseInfo/MuseVersion", X, "" },
-    { "PatientDemographics", E, "" }, { "PatientDemographics/PatientID", SHN_SCRUB_ID, "patient id" }, { "PatientDemographics/PatientAge", SHN_SCRUB_ASK, "age" },
-    { "PatientDemographics/AgeUnits", X, "" }, { "PatientDemographics/DateofBirth", SHN_SCRUB_ASK, "birth date" }, { "PatientDemographics/Gender", X, "" },
-    { "PatientDemographics/Race", X, "" }, { "PatientDemographics/HeightIN", N, "" }, { "PatientDemographics/HeightCM", N, "" },
-    { "PatientDemographics/WeightLBS", N, "" }, { "PatientDemographics/WeightKG", N, "" },
-    { "TestDemographics", E, "" }, { "TestDemographics/DataType", X, "" }, { "TestDemographics/AcquisitionDevice", X, "" }, { "TestDemographics/Status", X, "" },
-    { "TestDemographics/Priority", X, "" }, { "TestDemographics/AcquisitionTime", X, "" }, { "TestDemographics/AcquisitionDate", SHN_SCRUB_DATE, "date of acquisition" },
-    { "TestDemographics/AcquisitionSoftwareVersion", X, "" }, { "TestDemographics/AnalysisSoftwareVersion", X, "" },
-    { "RestingECGMeasurements", SHN_SCRUB_NUMBERS, "" }, { "OriginalRestingECGMeasurements", SHN_SCRUB_NUMBERS, "" },
-    { "Diagnosis", E, "" }, { "Diagnosis/Modality", X, "" }, { "Diagnosis/DiagnosisStatement", SHN_SCRUB_ASK, "statement" },
-    { "OriginalDiagnosis", E, "" }, { "OriginalDiagnosis/Modality", X, "" }, { "OriginalDiagnosis/DiagnosisStatement", SHN_SCRUB_ASK, "statement" },
-    { "MeasurementMatrix", X, "" },
-    { "QRSTimesTypes", E, "" }, { "QRSTimesTypes/QRS", E, "" }, { "QRSTimesTypes/QRS/Number", N, "" }, { "QRSTimesTypes/QRS/Type", N, "" },
-    { "QRSTimesTypes/QRS/Time", N, "" }, { "QRSTimesTypes/GlobalRR", N, "" }, { "QRSTimesTypes/QTRGGR", N, "" },
-    { "Waveform", E, "" }, { "Waveform/WaveformType", X, "" }, { "Waveform/WaveformStartTime", N, "" }, { "Waveform/NumberofLeads", N, "" },
-    { "Waveform/SampleType", X, "" }, { "Waveform/SampleBase", N, "" }, { "Waveform/SampleExponent", N, "" }, { "Waveform/HighPassFilter", X, "" },
-    { "Waveform/LowPassFilter", X, "" }, { "Waveform/ACFilter", X, "" }, { "Waveform/LeadData", E, "" },
-#define LEAD(name, action) { "Waveform/LeadData/" name, action, "" }
-    LEAD("LeadByteCountTotal", N), LEAD("LeadTimeOffset", N), LEAD("LeadSampleCountTotal", N), LEAD("LeadAmplitudeUnitsPerBit", N), LEAD("LeadAmplitudeUnits", X),
-    LEAD("LeadHighLimit", N), LEAD("LeadLowLimit", N), LEAD("LeadID", X), LEAD("LeadOffsetFirstSample", N), LEAD("FirstSampleBaseline", N),
-    LEAD("LeadSampleSize", N), LEAD("LeadOff", X), LEAD("BaselineSway", X), LEAD("LeadDataCRC32", N), LEAD("WaveFormData", X),
-    { "PharmaData", E, "" }, { "PharmaData/PharmaRRinterval", N, "" }, { "PharmaData/PharmaPPinterval", N, "" },
+    SHN_RULE_ENTER("MuseInfo"), SHN_RULE_TEXT("MuseInfo/MuseVersion"),
+    SHN_RULE_ENTER("PatientDemographics"), { "PatientDemographics/PatientID", SHN_SCRUB_ID, "patient id" },
+    { "PatientDemographics/PatientAge", SHN_SCRUB_ASK, "age" }, SHN_RULE_TEXT("PatientDemographics/AgeUnits"),
+    { "PatientDemographics/DateofBirth", SHN_SCRUB_ASK, "birth date" }, SHN_RULE_TEXT("PatientDemographics/Gender"), SHN_RULE_TEXT("PatientDemographics/Race"),
+    SHN_RULE_NUMBER("PatientDemographics/HeightIN"), SHN_RULE_NUMBER("PatientDemographics/HeightCM"), SHN_RULE_NUMBER("PatientDemographics/WeightLBS"),
+    SHN_RULE_NUMBER("PatientDemographics/WeightKG"),
+    SHN_RULE_ENTER("TestDemographics"), SHN_RULE_TEXT("TestDemographics/DataType"), SHN_RULE_TEXT("TestDemographics/AcquisitionDevice"),
+    SHN_RULE_TEXT("TestDemographics/Status"), SHN_RULE_TEXT("TestDemographics/Priority"), SHN_RULE_TEXT("TestDemographics/AcquisitionTime"),
+    { "TestDemographics/AcquisitionDate", SHN_SCRUB_DATE, "date of acquisition" }, SHN_RULE_TEXT("TestDemographics/AcquisitionSoftwareVersion"),
+    SHN_RULE_TEXT("TestDemographics/AnalysisSoftwareVersion"),
+    SHN_RULE_NUMBERS("RestingECGMeasurements"), SHN_RULE_NUMBERS("OriginalRestingECGMeasurements"),
+    SHN_RULE_ENTER("Diagnosis"), SHN_RULE_TEXT("Diagnosis/Modality"), { "Diagnosis/DiagnosisStatement", SHN_SCRUB_ASK, "statement" },
+    SHN_RULE_ENTER("OriginalDiagnosis"), SHN_RULE_TEXT("OriginalDiagnosis/Modality"), { "OriginalDiagnosis/DiagnosisStatement", SHN_SCRUB_ASK, "statement" },
+    SHN_RULE_TEXT("MeasurementMatrix"),
+    SHN_RULE_ENTER("QRSTimesTypes"), SHN_RULE_ENTER("QRSTimesTypes/QRS"), SHN_RULE_NUMBER("QRSTimesTypes/QRS/Number"),
+    SHN_RULE_NUMBER("QRSTimesTypes/QRS/Type"), SHN_RULE_NUMBER("QRSTimesTypes/QRS/Time"), SHN_RULE_NUMBER("QRSTimesTypes/GlobalRR"),
+    SHN_RULE_NUMBER("QRSTimesTypes/QTRGGR"),
+    SHN_RULE_ENTER("Waveform"), SHN_RULE_TEXT("Waveform/WaveformType"), SHN_RULE_NUMBER("Waveform/WaveformStartTime"),
+    SHN_RULE_NUMBER("Waveform/NumberofLeads"), SHN_RULE_TEXT("Waveform/SampleType"), SHN_RULE_NUMBER("Waveform/SampleBase"),
+    SHN_RULE_NUMBER("Waveform/SampleExponent"), SHN_RULE_TEXT("Waveform/HighPassFilter"), SHN_RULE_TEXT("Waveform/LowPassFilter"),
+    SHN_RULE_TEXT("Waveform/ACFilter"), SHN_RULE_ENTER("Waveform/LeadData"),
+    SHN_RULE_NUMBER(LEAD "LeadByteCountTotal"), SHN_RULE_NUMBER(LEAD "LeadTimeOffset"), SHN_RULE_NUMBER(LEAD "LeadSampleCountTotal"),
+    SHN_RULE_NUMBER(LEAD "LeadAmplitudeUnitsPerBit"), SHN_RULE_TEXT(LEAD "LeadAmplitudeUnits"), SHN_RULE_NUMBER(LEAD "LeadHighLimit"),
+    SHN_RULE_NUMBER(LEAD "LeadLowLimit"), SHN_RULE_TEXT(LEAD "LeadID"), SHN_RULE_NUMBER(LEAD "LeadOffsetFirstSample"),
+    SHN_RULE_NUMBER(LEAD "FirstSampleBaseline"), SHN_RULE_NUMBER(LEAD "LeadSampleSize"), SHN_RULE_TEXT(LEAD "LeadOff"), SHN_RULE_TEXT(LEAD "BaselineSway"),
+    SHN_RULE_NUMBER(LEAD "LeadDataCRC32"), SHN_RULE_TEXT(LEAD "WaveFormData"),
+    SHN_RULE_ENTER("PharmaData"), SHN_RULE_NUMBER("PharmaData/PharmaRRinterval"), SHN_RULE_NUMBER("PharmaData/PharmaPPinterval"),
 };
+#undef LEAD
 
 /** Age in years where the file says it, from the age or from the dates; NaN. */
 static double age_of(const shn_xml *doc)

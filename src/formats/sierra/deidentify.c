@@ -12,38 +12,39 @@
 #include "formats/xml/dates.h"
 #include "formats/xml/scrub.h"
 
-#define E SHN_SCRUB_ENTER
-#define X SHN_SCRUB_TEXT
-#define N SHN_SCRUB_NUMBER
-#define T SHN_SCRUB_TREE
-#define PATIENT(name, action, what) { "patient/generalpatientdata/" name, action, what }
+#define PATIENT "patient/generalpatientdata/"
 static const shn_scrub_rule rules[] = {
-    { "@date", SHN_SCRUB_DATE, "date" }, { "@time", X, "" }, { "@status", X, "" }, { "@lang", X, "" }, { "@locale", X, "" }, { "@schemaLocation", X, "" },
-    { "@operatorid", SHN_SCRUB_EMPTY, "operator" }, { "@operator", SHN_SCRUB_EMPTY, "operator" }, { "@machineid", SHN_SCRUB_EMPTY, "device serial number" },
-    { "documentinfo", E, "" }, { "documentinfo/documentname", SHN_SCRUB_ASK, "" }, { "documentinfo/documenttype", X, "" }, { "documentinfo/documentversion", X, "" },
-    { "reportinfo", E, "" }, { "reportinfo/reporttype", X, "" }, { "reportinfo/reportlabel", X, "" }, { "reportinfo/reportdescription", X, "" },
-    { "reportinfo/reportformat", T, "" }, { "reportinfo/reportgain", T, "" }, { "reportinfo/reportbandwidth", T, "" },
-    { "dataacquisition", E, "" }, { "dataacquisition@statflag", X, "" }, { "dataacquisition/machine", X, "" }, { "dataacquisition/machine@detaildescription", X, "" },
-    { "dataacquisition/acquirer", E, "" }, { "dataacquisition/signalcharacteristics", T, "" },
-    { "patient", E, "" }, { "patient@criteriaversionforpatientdata", X, "" }, { "patient/generalpatientdata", E, "" },
-    PATIENT("patientid", SHN_SCRUB_ID, "patient id"), PATIENT("uniquepatientid", SHN_SCRUB_EMPTY, "patient id"),
-    PATIENT("viperuniquepatientid", SHN_SCRUB_EMPTY, "patient id"), PATIENT("MRN", SHN_SCRUB_EMPTY, "patient id"), PATIENT("name", E, ""),
-    PATIENT("name/lastname", SHN_SCRUB_EMPTY, "patient name"), PATIENT("name/firstname", SHN_SCRUB_EMPTY, "patient name"),
-    PATIENT("name/middlename", SHN_SCRUB_EMPTY, "patient name"), PATIENT("age", E, ""), { "patient/generalpatientdata/age@defaultage", N, "" },
-    PATIENT("age/years", SHN_SCRUB_ASK, ""), PATIENT("age/months", N, ""), PATIENT("age/weeks", N, ""), PATIENT("age/days", N, ""),
-    PATIENT("age/dateofbirth", SHN_SCRUB_ASK, ""), PATIENT("pacestatus", X, ""), PATIENT("sex", X, ""), PATIENT("race", X, ""),
-    { "patient/generalpatientdata/race@id", N, "" }, PATIENT("height", T, ""), PATIENT("weight", T, ""),
-    { "patient/patientmedicaldata", E, "" }, { "patient/patientmedicaldata/bloodpressure", T, "" },
-    { "measurements", T, "" }, { "internalmeasurements", T, "" },
-    { "interpretations", E, "" }, { "interpretations/interpretation", E, "" }, { "interpretations/interpretation@criteriaversion", X, "" },
-    { "interpretations/interpretation@customcriteriaversion", X, "" }, { "interpretations/interpretation@criteriaversiondate", X, "" },
-    { "interpretations/interpretation/interpretationdatastructure", E, "" }, { "interpretations/interpretation/interpretationmeasurements", T, "" },
-    { "interpretations/interpretation/globalmeasurements", T, "" }, { "interpretations/interpretation/mdsignatureline", SHN_SCRUB_EMPTY, "signature" },
-    { "interpretations/interpretation/severity", X, "" }, { "interpretations/interpretation/severity@code", X, "" },
-    { "interpretations/interpretation/severity@id", N, "" }, { "interpretations/interpretation/statement", SHN_SCRUB_ASK, "" },
-    { "interpretations/interpretation/statement@editedflag", X, "" },
-    { "waveforms", T, "" },
+    { "@date", SHN_SCRUB_DATE, "date" }, SHN_RULE_TEXT("@time"), SHN_RULE_TEXT("@status"), SHN_RULE_TEXT("@lang"), SHN_RULE_TEXT("@locale"),
+    SHN_RULE_TEXT("@schemaLocation"), { "@operatorid", SHN_SCRUB_EMPTY, "operator" }, { "@operator", SHN_SCRUB_EMPTY, "operator" },
+    { "@machineid", SHN_SCRUB_EMPTY, "device serial number" },
+    SHN_RULE_ENTER("documentinfo"), SHN_RULE_ASK("documentinfo/documentname"), SHN_RULE_TEXT("documentinfo/documenttype"),
+    SHN_RULE_TEXT("documentinfo/documentversion"),
+    SHN_RULE_ENTER("reportinfo"), SHN_RULE_TEXT("reportinfo/reporttype"), SHN_RULE_TEXT("reportinfo/reportlabel"),
+    SHN_RULE_TEXT("reportinfo/reportdescription"), SHN_RULE_TREE("reportinfo/reportformat"), SHN_RULE_TREE("reportinfo/reportgain"),
+    SHN_RULE_TREE("reportinfo/reportbandwidth"),
+    SHN_RULE_ENTER("dataacquisition"), SHN_RULE_TEXT("dataacquisition@statflag"), SHN_RULE_TEXT("dataacquisition/machine"),
+    SHN_RULE_TEXT("dataacquisition/machine@detaildescription"), SHN_RULE_ENTER("dataacquisition/acquirer"),
+    SHN_RULE_TREE("dataacquisition/signalcharacteristics"),
+    SHN_RULE_ENTER("patient"), SHN_RULE_TEXT("patient@criteriaversionforpatientdata"), SHN_RULE_ENTER("patient/generalpatientdata"),
+    { PATIENT "patientid", SHN_SCRUB_ID, "patient id" }, { PATIENT "uniquepatientid", SHN_SCRUB_EMPTY, "patient id" },
+    { PATIENT "viperuniquepatientid", SHN_SCRUB_EMPTY, "patient id" }, { PATIENT "MRN", SHN_SCRUB_EMPTY, "patient id" }, SHN_RULE_ENTER(PATIENT "name"),
+    { PATIENT "name/lastname", SHN_SCRUB_EMPTY, "patient name" }, { PATIENT "name/firstname", SHN_SCRUB_EMPTY, "patient name" },
+    { PATIENT "name/middlename", SHN_SCRUB_EMPTY, "patient name" }, SHN_RULE_ENTER(PATIENT "age"), SHN_RULE_NUMBER(PATIENT "age@defaultage"),
+    SHN_RULE_ASK(PATIENT "age/years"), SHN_RULE_NUMBER(PATIENT "age/months"), SHN_RULE_NUMBER(PATIENT "age/weeks"), SHN_RULE_NUMBER(PATIENT "age/days"),
+    SHN_RULE_ASK(PATIENT "age/dateofbirth"), SHN_RULE_TEXT(PATIENT "pacestatus"), SHN_RULE_TEXT(PATIENT "sex"), SHN_RULE_TEXT(PATIENT "race"),
+    SHN_RULE_NUMBER(PATIENT "race@id"), SHN_RULE_TREE(PATIENT "height"), SHN_RULE_TREE(PATIENT "weight"),
+    SHN_RULE_ENTER("patient/patientmedicaldata"), SHN_RULE_TREE("patient/patientmedicaldata/bloodpressure"),
+    SHN_RULE_TREE("measurements"), SHN_RULE_TREE("internalmeasurements"),
+    SHN_RULE_ENTER("interpretations"), SHN_RULE_ENTER("interpretations/interpretation"), SHN_RULE_TEXT("interpretations/interpretation@criteriaversion"),
+    SHN_RULE_TEXT("interpretations/interpretation@customcriteriaversion"), SHN_RULE_TEXT("interpretations/interpretation@criteriaversiondate"),
+    SHN_RULE_ENTER("interpretations/interpretation/interpretationdatastructure"), SHN_RULE_TREE("interpretations/interpretation/interpretationmeasurements"),
+    SHN_RULE_TREE("interpretations/interpretation/globalmeasurements"), { "interpretations/interpretation/mdsignatureline", SHN_SCRUB_EMPTY, "signature" },
+    SHN_RULE_TEXT("interpretations/interpretation/severity"), SHN_RULE_TEXT("interpretations/interpretation/severity@code"),
+    SHN_RULE_NUMBER("interpretations/interpretation/severity@id"), SHN_RULE_ASK("interpretations/interpretation/statement"),
+    SHN_RULE_TEXT("interpretations/interpretation/statement@editedflag"),
+    SHN_RULE_TREE("waveforms"),
 };
+#undef PATIENT
 
 typedef struct facts { double age; int confirmed; } facts;
 

@@ -25,6 +25,14 @@ typedef struct shn_scrub_rule {
     const char *what;       /* for the audit: "patient id" */
 } shn_scrub_rule;
 
+/* Rules that have nothing to tell the audit. */
+#define SHN_RULE_ENTER(path)   { path, SHN_SCRUB_ENTER, "" }
+#define SHN_RULE_TEXT(path)    { path, SHN_SCRUB_TEXT, "" }
+#define SHN_RULE_NUMBER(path)  { path, SHN_SCRUB_NUMBER, "" }
+#define SHN_RULE_NUMBERS(path) { path, SHN_SCRUB_NUMBERS, "" }
+#define SHN_RULE_TREE(path)    { path, SHN_SCRUB_TREE, "" }
+#define SHN_RULE_ASK(path)     { path, SHN_SCRUB_ASK, "" }
+
 typedef struct shn_scrubber {
     shn_xml              *doc;
     shn_deid             *deid;

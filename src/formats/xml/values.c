@@ -53,6 +53,13 @@ double shn_xml_number(const char *text)
     return *end || !isfinite(value) ? NAN : value;
 }
 
+int shn_xml_is_one_of(const char *name, const char *const *list, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(name, list[i]) == 0) return 1;
+    return 0;
+}
+
 /* one more than a base64 character's value; white space and '=' are above 64, foreign characters 0 */
 enum { SPACE = 65, PAD = 66 };
 static const uint8_t sextet[256] = {

@@ -54,6 +54,10 @@ int shn_xml_copy(const shn_xml *doc, const shn_xml_node *node, char *out, size_t
 /** A number that fills the text but for spaces around; NaN otherwise. Point or comma as decimal sign. */
 double shn_xml_number(const char *text);
 
+/** 1 if the name is in the list of n, exactly. */
+int shn_xml_is_one_of(const char *name, const char *const *list, size_t n);
+#define SHN_XML_IS_ONE_OF(name, list) shn_xml_is_one_of(name, list, sizeof(list) / sizeof *(list))      /* of an array */
+
 /** Base64 with white space; *out is owned by the caller (free). Errors  SHN_FORMAT with the place of a foreign character, SHN_NOMEM */
 SHN_NODISCARD shn_status shn_base64_decode(const char *text, size_t n, const char *where, uint8_t **out, size_t *n_out, shn_error *err);
 
