@@ -147,15 +147,15 @@ static void say_texts(const shn_train_config *config, const shn_vectors *vectors
     else if (strcmp(config->text, "none") != 0) fprintf(stderr, "shinden train: bce reads no texts; text %s is not used\n", config->text);
 }
 
-/** Every rank says what went wrong with it; that another one failed, that one says itself. */
+/** Every rank says what went wrong with it; that another one failed, that one says itself, and rank 0 for all. One write, as ranks share the terminal. */
 static int fail_in_group(const shn_error *err, shn_group *group)
 {
+    char verb[48];
     if (!group) return cli_fail(VERB, err);
-    if (err->status != SHN_CANCELLED || shn_group_rank(group) == 0) {
-        fprintf(stderr, "rank %u: ", shn_group_rank(group));
-        cli_fail(VERB, err);
-    }
-    return CLI_FAILED;
+    const unsigned rank = shn_group_rank(group);
+    const int      of_another = err->status == SHN_CANCELLED && strcmp(err->where, "group") == 0;
+    snprintf(verb, sizeof verb, VERB ": rank %u", rank);
+    return of_another && rank != 0 ? CLI_FAILED : cli_fail(verb, err);
 }
 
 static int run(const arguments *a, const shn_cohort *c)
