@@ -11,12 +11,12 @@ enum { SEEN_MAX = 65 };         /* a hash in hex, or an engine's kernels, cut */
 
 shn_status shn_run_same_start(const shn_run *r, const char settings[65], shn_error *err)
 {
-    const struct { const char *what, *mine, *remedy; } starts[] = {     /* what depends on another comes after it */
-        { "init", r->init_hash, "the same --init file on every node" },
-        { "settings", settings, "one command line and one --config for all" },
-        { "cohort", r->data_hash, "the same cohort file on every node" },
-        { "texts", r->texts_hash, "the same vectors (--text) on every node" },
-        { "instruction set", shn_engine_kernels(r->engine), "machines of one kind and one build, or SHINDEN_ISA set to what all of them have" },
+    const struct { const char *what, *mine; int shown; const char *remedy; } starts[] = {       /* what depends on another comes after it */
+        { "another init", r->init_hash, 12, "the same --init file on every node" },
+        { "other settings", settings, 12, "one command line and one --config for all" },
+        { "another cohort", r->data_hash, 12, "the same cohort file on every node" },
+        { "other texts", r->texts_hash, 12, "the same vectors (--text) on every node" },
+        { "another instruction set", shn_engine_kernels(r->engine), SEEN_MAX, "machines of one kind and one build, or SHINDEN_ISA set to what all of them have" },
     };
     shn_group *g = r->config.group;
     shn_status mine = SHN_OK;
@@ -27,8 +27,8 @@ shn_status shn_run_same_start(const shn_run *r, const char settings[65], shn_err
         const shn_status st = shn_group_copy(g, first, sizeof first, err);
         if (st != SHN_OK) return st;
         if (mine == SHN_OK && strcmp(own, first) != 0)
-            mine = shn_fail(err, SHN_MISMATCH, SHN_REASON_MODEL_MISMATCH, r->name, "rank %u has another %s than rank 0 (%s, not %s); it needs %s", r->rank,
-                            starts[i].what, own, first, starts[i].remedy);
+            mine = shn_fail(err, SHN_MISMATCH, SHN_REASON_MODEL_MISMATCH, r->name, "rank %u has %s than rank 0 (%.*s, not %.*s); it needs %s", r->rank,
+                            starts[i].what, starts[i].shown, own, starts[i].shown, first, starts[i].remedy);
     }
     return shn_group_agree(g, mine, err);
 }

@@ -60,12 +60,12 @@ grep -q "only train shares its work" "$dir/log" || fail "no word about predict i
 # ranks that begin with something of their own: rank 1 says what, and nothing is written
 apart() {
   local what=$1; shift
-  mpirun -n 1 --oversubscribe "${train[@]}" --n-threads 1 -o "$dir/apart" : -n 1 "$@" --n-threads 1 -o "$dir/apart" >"$dir/log" 2>&1 && fail "ranks with another $what trained"
-  grep -q "rank 1: rank 1 has another $what than rank 0" "$dir/log" && grep -q "rank 0: rank 1 failed" "$dir/log" || { cat "$dir/log"; fail "no word about another $what"; }
-  [ ! -e "$dir/apart/config.yaml" ] || fail "a run with another $what began"
+  mpirun -n 1 --oversubscribe "${train[@]}" --n-threads 1 -o "$dir/apart" : -n 1 "$@" --n-threads 1 -o "$dir/apart" >"$dir/log" 2>&1 && fail "ranks with $what trained"
+  grep -q "rank 1: rank 1 has $what than rank 0" "$dir/log" && grep -q "rank 0: rank 1 failed" "$dir/log" || { cat "$dir/log"; fail "no word about $what"; }
+  [ ! -e "$dir/apart/config.yaml" ] || fail "a run with $what began"
 }
-apart settings "${train[@]}" --lr 5e-3
-apart "instruction set" env SHINDEN_ISA=base "${train[@]}"
+apart "other settings" "${train[@]}" --lr 5e-3
+apart "another instruction set" env SHINDEN_ISA=base "${train[@]}"
 
 # killed at random times, two ranks with a thread and one with two in turn
 start_ranks() { mpirun -n "$1" --oversubscribe "${train[@]}" --n-threads $((2 / $1)) --resume -o "$dir/run" >"$dir/run.log" 2>&1 & job=$!; }

@@ -214,7 +214,7 @@ static void assert_refused(rank r[RANKS], const char *what)
     char text[80];
     hub  h = { .sums = 0 };
     run_both(&h, r);
-    snprintf(text, sizeof text, "rank 1 has another %s than rank 0", what);
+    snprintf(text, sizeof text, "rank 1 has %s than rank 0", what);
     if (r[1].status != SHN_MISMATCH || !strstr(r[1].err.text, text)) fail_msg("%s: rank 1: %s", what, r[1].err.text);
     if (r[0].status != SHN_CANCELLED || !strstr(r[0].err.text, "rank 1 failed")) fail_msg("%s: rank 0: %s", what, r[0].err.text);
 }
@@ -226,13 +226,13 @@ static void test_ranks_that_begin_apart(void **state)
     site s = open_site();
     set_up(&s, r);
     r[1].config.lr *= 2;
-    assert_refused(r, "settings");
+    assert_refused(r, "other settings");
     set_up(&s, r);
     r[1].c = s.c[1];
-    assert_refused(r, "cohort");
+    assert_refused(r, "another cohort");
     set_up(&s, r);
     r[1].vectors = s.v[1];
-    assert_refused(r, "texts");
+    assert_refused(r, "other texts");
     close_site(&s);
 }
 
@@ -254,7 +254,7 @@ static void test_inits_that_differ(void **state)
     }
     set_up(&s, r);
     for (int i = 0; i < RANKS; i++) snprintf(r[i].config.init, sizeof r[i].config.init, "%s", init[i]);
-    assert_refused(r, "init");
+    assert_refused(r, "another init");
     close_site(&s);
 }
 
