@@ -1,5 +1,6 @@
 #include "train/run.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -196,7 +197,7 @@ static shn_status note_start(shn_run *r, const char *const *task_pairs, size_t n
     const char *const own[2 * OWN_PAIRS] = { "init", r->init_hash, "engine", shn_engine_describe(r->engine), "window", window, "batch", batch, "batch_norm",
                                              r->n_parts > 1 ? "statistics per part of the batch" : "statistics of the batch" };
     const char *pairs[2 * (OWN_PAIRS + TASK_PAIRS_MAX)];
-    if (n > TASK_PAIRS_MAX) n = TASK_PAIRS_MAX;
+    assert(n <= TASK_PAIRS_MAX);
     memcpy(pairs, task_pairs, 2 * n * sizeof *pairs);
     memcpy(pairs + 2 * n, own, sizeof own);
     return shn_run_log_note(&r->log, "start", pairs, n + OWN_PAIRS, err);
