@@ -28,16 +28,16 @@ static shn_status check_provider(const shn_model *m, const shn_text_provider *p,
     if (!own->model_hash[0])
         return shn_fail(err, SHN_MISMATCH, SHN_REASON_MODEL_MISMATCH, where, "the model does not say which language model made its texts (it, or its vectors, "
                         "are of an older make); train it again");
-    const struct { const char *what, *own, *theirs; } same[] = {
-        { "weights", own->model_hash, p->model_hash }, { "tokenizer", own->tokenizer_hash, p->tokenizer_hash }, { "prompt", own->prompt, p->prompt },
-        { "pooling", own->pooling, p->pooling },
-    };
-    for (size_t i = 0; i < sizeof same / sizeof *same; i++)
-        if (strcmp(same[i].own, same[i].theirs) != 0)
-            return shn_fail(err, SHN_MISMATCH, SHN_REASON_MODEL_MISMATCH, where, "the phrase's language model (%.60s) is not that of the model's texts (%.60s): "
-                            "other %s (%.12s, not %.12s)", p->model, own->model, same[i].what, same[i].theirs, same[i].own);
-    if (p->width != m->D) return shn_fail(err, SHN_MISMATCH, SHN_REASON_MODEL_MISMATCH, where, "vectors of width %zu, the model has %zu", p->width, m->D);
-    return SHN_OK;
+    shn_text_provider texts = { .width = m->D }, phrase = *p;       /* centres may differ: recentre sees to them */
+    phrase.centre = NULL;
+    snprintf(texts.model_hash, sizeof texts.model_hash, "%s", own->model_hash);
+    snprintf(texts.tokenizer_hash, sizeof texts.tokenizer_hash, "%s", own->tokenizer_hash);
+    snprintf(texts.prompt, sizeof texts.prompt, "%s", own->prompt);
+    snprintf(texts.pooling, sizeof texts.pooling, "%s", own->pooling);
+    const char *differs = shn_text_provider_difference(&texts, &phrase);
+    if (!differs) return SHN_OK;
+    return shn_fail(err, SHN_MISMATCH, SHN_REASON_MODEL_MISMATCH, where, "the phrase's language model (%.60s, %.12s) and that of the model's texts (%.60s, %.12s) differ "
+                    "in their %s; take the one, and the settings, that the model's texts were made with", p->model, p->model_hash, own->model, own->model_hash, differs);
 }
 
 /** Brings vectors [n][D] from where a provider centred them to where the model's texts are centred. */

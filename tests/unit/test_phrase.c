@@ -108,16 +108,16 @@ static void test_only_the_models_own_language_model(void **state)
     shn_phrase_free(p);
     refused(m, "nothing of the kind", plain, "no vector for the text");
     by.hash = "9999";
-    refused(m, "some phrase", by, "other weights (9999, not 0123)");
+    refused(m, "some phrase", by, "(a language model, 9999) and that of the model's texts (a language model, 0123) differ in their model;");
     by = plain;
     by.tokenizer = "x";
-    refused(m, "some phrase", by, "other tokenizer");
+    refused(m, "some phrase", by, "differ in their tokenizer;");
     by = plain;
     by.prompt = "";
-    refused(m, "some phrase", by, "other prompt");
+    refused(m, "some phrase", by, "differ in their prompt;");
     by = plain;
     by.pooling = "cls";
-    refused(m, "some phrase", by, "other pooling");
+    refused(m, "some phrase", by, "differ in their pooling;");
 
     by = plain;                                             /* centred there and not here: the centre is given back */
     by.centre = centre;
