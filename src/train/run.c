@@ -87,13 +87,9 @@ static shn_status make_engine(shn_run *r, shn_error *err)
     size_t part;
     const shn_status st = share_batch(r, &part, err);
     if (st != SHN_OK) return st;
-    shn_engine_defaults(&o);
+    shn_train_engine(&r->config, &o);
     o.group = r->config.group;
     o.sync_statistics = r->config.sync_batch_norm;
-    o.name = r->config.engine;
-    o.precision = r->config.precision;
-    o.winograd = r->config.winograd;
-    o.n_threads = r->config.n_threads;
     return shn_engine_new(&r->enc, r->input.window, part, 1, &o, &r->engine, err);
 }
 
