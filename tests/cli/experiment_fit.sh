@@ -5,6 +5,8 @@ set -euo pipefail
 shinden=$1
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
+echo 'leak:libfontconfig' >"$dir/suppressions"     # fontconfig keeps its tables to the end
+export LSAN_OPTIONS=suppressions=$dir/suppressions:print_suppressions=0
 fail() { echo "experiment_fit: $*"; exit 1; }
 
 "$shinden" simulate -n 60 --seed 5 -o "$dir/sim" >/dev/null
