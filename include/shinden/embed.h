@@ -51,21 +51,30 @@ SHN_NODISCARD shn_status shn_model_engine(const shn_model *m, size_t batch_max, 
                                           shn_engine **out, shn_error *err);
 
 /**
- * Raw read-out scores (larger is likelier; log-odds like) of n records from their windows' embeddings.
- * @param[in]  z       [n][n_windows][E]
- * @param[out] scores  [n][K]; the windows' scores reduced as the model says
- * Errors  SHN_MISMATCH the read-out does not apply to the model;  SHN_RANGE a score is not finite;  SHN_NOMEM
+ * A read-out opened on a model: the texts' places in the space, what the sentences make of them, the label sets. Opened once and asked for record after
+ * record: opening projects every text and, for sentences and joint, the whole bank. It has scratch of its own: one per thread.
  */
+typedef struct shn_readout_space shn_readout_space;
+/**
+ * @param[in]  phrase, vector  both NULL: scores are of the model's findings. Else of this phrase alone, in or out of the findings, by `class` (its own place in
+ *                             the space; without a finding's bias) or `sentences` (that of the report sentences like it): its text (for messages) and its
+ *                             vector [D] as the model's text provider gives it (shinden/phrase.h)
+ * @param[out] out             released with shn_readout_space_free; NULL on failure. Borrows the model and the phrase
+ * Errors  SHN_MISMATCH the read-out does not apply to the model, or to a phrase;  SHN_NOMEM
+ */
+SHN_NODISCARD shn_status shn_readout_space_new(const shn_model *m, shn_readout readout, const char *phrase, const float *vector, shn_readout_space **out,
+                                               shn_error *err);
+/**
+ * Raw scores (larger is likelier; log-odds like) of n records from their windows' embeddings.
+ * @param[in]  z       [n][n_windows][E]
+ * @param[out] scores  [n][K], of a phrase [n]; the windows' scores reduced as the model says
+ * Errors  SHN_RANGE a score is not finite
+ */
+SHN_NODISCARD shn_status shn_readout_space_scores(shn_readout_space *space, const float *z, size_t n, float *scores, shn_error *err);
+void shn_readout_space_free(shn_readout_space *space);           /**< accepts NULL */
+/** The two for the findings, [n][K], and released again: for many records at once. */
 SHN_NODISCARD shn_status shn_readout_scores(const shn_model *m, shn_readout readout, const float *z, size_t n,
                                             float *scores, shn_error *err);
-/**
- * The same for any phrase, in or out of the model's findings, by read-out `class` (its own place in the space; without a finding's bias) or
- * `sentences` (that of the report sentences like it).
- * @param[in]  text, vector  the phrase (for messages) and its vector [D] as the model's text provider gives it (shinden/phrase.h)
- * @param[out] scores        [n]
- */
-SHN_NODISCARD shn_status shn_readout_phrase_scores(const shn_model *m, shn_readout readout, const char *text, const float *vector, const float *z,
-                                                   size_t n, float *scores, shn_error *err);
 /** Weights of the bank's sentences in the read-out `sentences` of a phrase, weight [n_sentences], sum 1. SHN_MISMATCH: no sentences. */
 SHN_NODISCARD shn_status shn_readout_phrase_weights(const shn_model *m, const float *vector, double *weight, shn_error *err);
 

@@ -43,6 +43,7 @@ SHN_NODISCARD shn_status shn_engine_new(const shn_encoder *enc, size_t n_samples
                                         const shn_engine_options *options, shn_engine **out, shn_error *err);
 void        shn_engine_free(shn_engine *eng);                   /**< accepts NULL */
 const char *shn_engine_describe(const shn_engine *eng);         /**< "cpu f32 avx512 2 threads oneDNN 2.6.3"; borrowed */
+const char *shn_engine_kernels(const shn_engine *eng);          /**< "cpu f32 avx512 winograd 6 oneDNN 2.6.3": what is computed with, however many do it; borrowed */
 unsigned    shn_engine_n_threads(const shn_engine *eng);
 size_t      shn_engine_batch_max(const shn_engine *eng);
 #define SHN_EXPLAIN_MAX 160

@@ -21,6 +21,8 @@ extern "C" {
  */
 SHN_NODISCARD shn_status shn_model_fit(shn_model *m, shn_engine *eng, const shn_cohort *c, const char *split,
                                        const shn_watcher *watcher, shn_error *err);
+/** The same on the split "val" through an engine of these options, as after every training; without such a split the model stays as it is. */
+SHN_NODISCARD shn_status shn_model_fit_val(shn_model *m, const shn_cohort *c, const shn_engine_options *options, const shn_watcher *watcher, shn_error *err);
 
 typedef struct shn_eval_options {
     const char *split;              /**< "val"; "all" */

@@ -22,10 +22,10 @@ typedef struct shn_group shn_group;
 unsigned shn_group_launched(void);
 /**
  * Joins the ranks that were started together; *out is NULL where this process is alone. Once in a process, from its main thread.
- * Errors  SHN_UNSUPPORTED  one of several ranks, but built without MPI;  SHN_DEVICE  MPI does not start
+ * Errors  SHN_UNSUPPORTED  one of several ranks, but built without MPI;  SHN_DEVICE  MPI does not start;  SHN_RANGE  more than 4,096 ranks
  */
 SHN_NODISCARD shn_status shn_group_join(shn_group **out, shn_error *err);
-/** Ends the membership: when all have, or, with failed, at once and for all. Accepts NULL. */
+/** Ends the membership: when all have, or, with failed, for all, after two seconds at most in which the others may say why they failed. Accepts NULL. */
 void     shn_group_leave(shn_group *group, int failed);
 unsigned shn_group_rank(const shn_group *group);            /**< from 0; NULL: 0 */
 unsigned shn_group_size(const shn_group *group);            /**< NULL: 1 */
@@ -49,13 +49,12 @@ SHN_NODISCARD shn_status shn_group_any(const shn_group *group, int *flag, shn_er
  */
 SHN_NODISCARD shn_status shn_group_agree(const shn_group *group, shn_status mine, shn_error *err);
 
-/** Begins to sum x over the ranks, in place; x is not touched until shn_group_sum_end. At most SHN_GROUP_SUMS at a time. */
+/** Begins to sum x over the ranks, in place; x is not touched until shn_group_sum_end. Any number at a time. */
 SHN_NODISCARD shn_status shn_group_sum_begin(shn_group *group, float *x, size_t n, shn_error *err);
 /** Lets begun sums get on; called now and then between begin and end. */
 void shn_group_progress(shn_group *group);
 /** Waits for all that was begun. */
 SHN_NODISCARD shn_status shn_group_sum_end(shn_group *group, shn_error *err);
-#define SHN_GROUP_SUMS 128
 
 #ifdef __cplusplus
 }

@@ -53,7 +53,7 @@ typedef struct shn_model_provider {
     float *centre;                  /**< [D] subtracted from every vector by `text encode`; NULL: nothing was */
 } shn_model_provider;
 
-#define SHN_SENTENCE_PATIENTS_MIN 5     /**< patients whose reports must have a sentence before a model file keeps its words */
+#define SHN_SENTENCE_PATIENTS_MIN 5     /**< patients, by name, whose reports must have a sentence before a model file keeps its words */
 
 typedef struct shn_model {
     shn_encoder encoder;

@@ -37,8 +37,11 @@ typedef struct shn_phrase {
 SHN_NODISCARD shn_status shn_phrase_open(const shn_model *m, const shn_phrase_source *source, const char *text, shn_phrase **out, shn_error *err);
 void shn_phrase_free(shn_phrase *phrase);                       /**< accepts NULL */
 
-/** The finding with positives in training whose name is nearest, by cosine of vectors centred on those names' mean. -1 where there is none. */
-int shn_phrase_nearest(const shn_model *m, const shn_phrase *phrase, double *cosine);
+/**
+ * The finding with positives in training whose name is nearest, by cosine of vectors centred on those names' mean.
+ * Errors  SHN_MISMATCH (no_label) the model was trained without a positive label: there is none;  SHN_NOMEM
+ */
+SHN_NODISCARD shn_status shn_phrase_nearest(const shn_model *m, const shn_phrase *phrase, size_t *finding, double *cosine, shn_error *err);
 
 /**
  * Ways to score a phrase: `class`, `sentences` (shn_readout), and as what is there without any text in the space `nearest`, the score of the
@@ -48,7 +51,14 @@ typedef enum shn_phrase_readout { SHN_PHRASE_CLASS, SHN_PHRASE_SENTENCES, SHN_PH
 const char *shn_phrase_readout_name(shn_phrase_readout r);      /**< "class" "sentences" "nearest" */
 /** 1 if it applies to the model. */
 int shn_phrase_applies(const shn_model *m, shn_phrase_readout r);
-/** Raw scores of n records, z [n][n_windows][E]; out [n]. Errors SHN_MISMATCH, SHN_RANGE, SHN_NOMEM. */
+/** A way opened for a phrase on a model, both borrowed: for record after record, as opening it costs more than a record (shn_readout_space). */
+typedef struct shn_phrase_scorer shn_phrase_scorer;
+/** *out is NULL on failure. Errors SHN_MISMATCH, SHN_NOMEM. */
+SHN_NODISCARD shn_status shn_phrase_scorer_new(const shn_model *m, const shn_phrase *phrase, shn_phrase_readout r, shn_phrase_scorer **out, shn_error *err);
+/** Raw scores of n records, z [n][n_windows][E]; out [n]. Errors SHN_RANGE, SHN_NOMEM. */
+SHN_NODISCARD shn_status shn_phrase_scorer_scores(shn_phrase_scorer *s, const float *z, size_t n, float *out, shn_error *err);
+void shn_phrase_scorer_free(shn_phrase_scorer *s);              /**< accepts NULL */
+/** The three in one, for many records at once. */
 SHN_NODISCARD shn_status shn_phrase_scores(const shn_model *m, const shn_phrase *phrase, shn_phrase_readout r, const float *z, size_t n, float *out,
                                            shn_error *err);
 

@@ -15,12 +15,14 @@ extern "C" {
 #define SHN_PRETRAIN_COHORTS_MAX 64
 
 /**
- * Settings of pre-training are those of training that mean something without labels and texts; others are not read. Defaults: crops of
+ * Settings of pre-training are those of training that mean something without labels and texts. Defaults: crops of
  * 2.5 s, 30 epochs, batch 64, lr 2e-3, tau 0.1, gain exp(0.2 n), noise 0.05, lead dropout 0.2.
  */
 void shn_pretrain_defaults(size_t n_samples, double fs_hz, shn_train_config *config);
 /** The i-th of those settings; NULL past the last. */
 const shn_train_key *shn_pretrain_key_at(size_t i);
+/** As shn_train_config_parse, of those settings; another one of training is an error that names it and its line (SHN_RANGE). */
+SHN_NODISCARD shn_status shn_pretrain_config_parse(shn_train_config *config, const char *yaml, size_t n_bytes, shn_error *err);
 
 /**
  * Trains on the split `config->split` of every cohort ("all": every record) and writes run_folder: config.yaml (resolved), log.jsonl,

@@ -9,7 +9,7 @@
  *   - where no full stop is written, also at runs of two or more blanks: a statement list's line ends. Where they are, such a run is a line's wrap
  *   - phrases that statement lists write one after another without any mark (rhythm, axis, conclusion) stand alone
  *   - blanks count once; marks at both ends and pieces with fewer than three letters are dropped; SHN_SENTENCE_MAX bytes at most, longer ones
- *     are cut before a word
+ *     are cut before a word, where no blank is near (Japanese) before a character
  */
 #ifndef SHINDEN_SENTENCES_H
 #define SHINDEN_SENTENCES_H

@@ -91,6 +91,9 @@ SHN_NODISCARD shn_status shn_train_config_yaml(const shn_train_config *config, i
 /** The best recipe known for the loss, scaled to the record's length and rate (may be 0 when not known yet). */
 void shn_train_defaults(shn_loss loss, size_t n_samples, double fs_hz, shn_train_config *config);
 
+/** The engine that these settings train with, for what comes after training: its name (borrowed from config), arithmetic and threads; no group. */
+void shn_train_engine(const shn_train_config *config, shn_engine_options *out);
+
 /** Opens what config->text and text_form name. NULL for bce without sentences. Errors as shn_vectors_open. */
 SHN_NODISCARD shn_status shn_train_vectors(const shn_train_config *config, shn_vectors **out, shn_error *err);
 

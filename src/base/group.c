@@ -1,5 +1,6 @@
 #include "base/group.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,17 +18,30 @@ unsigned shn_group_launched(void)
     for (size_t i = 0; i < sizeof launchers / sizeof *launchers; i++) {
         const char *text = getenv(launchers[i]);
         const long  n = text ? strtol(text, NULL, 10) : 0;
-        if (n > 1) return (unsigned)(n > RANKS_MAX ? RANKS_MAX : n);
+        if (n > 1) return (unsigned)(n > INT_MAX ? INT_MAX : n);
     }
     return 1;
+}
+
+static shn_status check_size(unsigned size, shn_error *err)
+{
+    if (size <= RANKS_MAX) return SHN_OK;
+    return shn_fail(err, SHN_RANGE, SHN_REASON_LIMIT, "group", "%u ranks, at most %d; start fewer ranks with more threads each", size, RANKS_MAX);
 }
 
 shn_status shn_group_join(shn_group **out, shn_error *err)
 {
     *out = NULL;
     if (shn_group_launched() == 1) return SHN_OK;
-    const shn_status st = shn_group_mpi(out, err);
+    shn_status st = check_size(shn_group_launched(), err);
+    if (st == SHN_OK) st = shn_group_mpi(out, err);
     if (st != SHN_OK) return st;
+    st = check_size((*out)->size, err);             /* MPI's word, whatever the environment says */
+    if (st != SHN_OK) {
+        shn_group_leave(*out, 0);
+        *out = NULL;
+        return st;
+    }
     const char *text = getenv("SHINDEN_RANK_SECONDS");
     const double seconds = text ? strtod(text, NULL) : 0;
     (*out)->seconds = seconds > 0 ? seconds : SECONDS;

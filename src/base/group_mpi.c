@@ -12,9 +12,10 @@
 
 typedef struct mpi_group {
     shn_group   g;
-    MPI_Comm    comm;
-    MPI_Request sums[SHN_GROUP_SUMS];
-    int         n_sums;
+    MPI_Comm    comm, farewell;             /* farewell: for leave alone, whatever is left half done on comm */
+    MPI_Request *sums;                      /* [n_sums] under way */
+    size_t      n_sums, sums_max;
+    int         sums_code;                  /* of the first of them that progress saw fail */
 } mpi_group;
 
 static const char where[] = "group.mpi";
@@ -31,7 +32,7 @@ static shn_status mpi_failed(int code, shn_error *err)
     char text[MPI_MAX_ERROR_STRING];
     int  n = 0;
     if (MPI_Error_string(code, text, &n) != MPI_SUCCESS) n = 0;
-    return shn_fail(err, SHN_DEVICE, SHN_REASON_RANK_LOST, where, "the ranks cannot talk to each other: %.*s", n, text);
+    return shn_fail(err, SHN_DEVICE, SHN_REASON_RANK_LOST, where, "the ranks cannot talk to each other: %.*s; --resume goes on from the last checkpoint", n, text);
 }
 
 /**
@@ -95,7 +96,9 @@ static shn_status copy(const shn_group *g, void *bytes, size_t n, shn_error *err
 static shn_status sum_begin(shn_group *g, float *x, size_t n, shn_error *err)
 {
     mpi_group *m = (mpi_group *)g;
-    if (m->n_sums == SHN_GROUP_SUMS || n > INT_MAX) return shn_fail(err, SHN_RANGE, SHN_REASON_LIMIT, where, "more than %d sums at a time, or one of %zu numbers", SHN_GROUP_SUMS, n);
+    if (n > INT_MAX)
+        return shn_fail(err, SHN_RANGE, SHN_REASON_LIMIT, where, "a layer of %zu weights, at most %d are summed at once; set a smaller --width or --embed", n, INT_MAX);
+    if (m->n_sums == INT_MAX || shn_grow(&m->sums, &m->sums_max, m->n_sums + 1, sizeof *m->sums)) return shn_fail_nomem(err, where);
     const int code = MPI_Iallreduce(MPI_IN_PLACE, x, (int)n, MPI_FLOAT, MPI_SUM, m->comm, &m->sums[m->n_sums]);
     if (code != MPI_SUCCESS) return mpi_failed(code, err);
     m->n_sums++;
@@ -106,23 +109,44 @@ static void progress(shn_group *g)
 {
     mpi_group *m = (mpi_group *)g;
     int        done;
-    if (m->n_sums) (void)MPI_Testall(m->n_sums, m->sums, &done, MPI_STATUSES_IGNORE);   /* an error comes again in sum_end */
+    if (m->n_sums == 0 || m->sums_code != MPI_SUCCESS) return;
+    m->sums_code = MPI_Testall((int)m->n_sums, m->sums, &done, MPI_STATUSES_IGNORE);    /* what failed is not there to fail again in sum_end */
 }
 
 static shn_status sum_end(shn_group *g, shn_error *err)
 {
     mpi_group *m = (mpi_group *)g;
-    const int  n = m->n_sums;
+    const int  n = (int)m->n_sums, code = m->sums_code;
     m->n_sums = 0;
+    m->sums_code = MPI_SUCCESS;
+    if (code != MPI_SUCCESS) return mpi_failed(code, err);
     return n ? wait_all(g, n, m->sums, err) : SHN_OK;
+}
+
+/** Before a rank ends the job for all: a moment in which the others, who have failed as well, can say why. */
+static void wait_for_words(mpi_group *m)
+{
+    enum { SECONDS = 2 };
+    MPI_Request request;
+    const double begun = now();
+    int         done = MPI_Ibarrier(m->farewell, &request) != MPI_SUCCESS;
+    while (!done && now() - begun < SECONDS) {
+        if (MPI_Test(&request, &done, MPI_STATUS_IGNORE) != MPI_SUCCESS) return;
+        sched_yield();
+    }
 }
 
 static shn_status leave(shn_group *g, int failed)
 {
     mpi_group *m = (mpi_group *)g;
-    if (failed) MPI_Abort(MPI_COMM_WORLD, 1);
+    if (failed) {
+        wait_for_words(m);
+        MPI_Abort(MPI_COMM_WORLD, 1);
+    }
+    MPI_Comm_free(&m->farewell);
     MPI_Comm_free(&m->comm);
     MPI_Finalize();
+    free(m->sums);
     free(m);
     return SHN_OK;
 }
@@ -134,11 +158,13 @@ shn_status shn_group_mpi(shn_group **out, shn_error *err)
     *out = NULL;
     if (!m) return shn_fail_nomem(err, where);
     if (MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &given) != MPI_SUCCESS || given < MPI_THREAD_FUNNELED ||
-        MPI_Comm_dup(MPI_COMM_WORLD, &m->comm) != MPI_SUCCESS) {
+        MPI_Comm_dup(MPI_COMM_WORLD, &m->comm) != MPI_SUCCESS || MPI_Comm_dup(MPI_COMM_WORLD, &m->farewell) != MPI_SUCCESS) {
         free(m);
         return shn_fail(err, SHN_DEVICE, SHN_REASON_RANK_LOST, where, "MPI does not start, or without threads");
     }
     MPI_Comm_set_errhandler(m->comm, MPI_ERRORS_RETURN);
+    MPI_Comm_set_errhandler(m->farewell, MPI_ERRORS_RETURN);
+    MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);     /* where errors of requests go that no communicator is known for */
     MPI_Comm_rank(m->comm, &rank);
     MPI_Comm_size(m->comm, &size);
     m->g = (shn_group){ .rank = (unsigned)rank, .size = (unsigned)size, .leave = leave, .gather_bytes = gather_bytes, .copy = copy,

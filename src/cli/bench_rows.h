@@ -18,6 +18,7 @@
     X(engine, "training and embedding of the default encoder")                                                          \
     X(loader, "cropping and augmenting batches from packed records, on one thread")                                     \
     X(text, "tokenizer and text encode on the registry's texts, a small random decoder")                                \
+    X(predict, "one record to its findings, without and with a bank of report sentences, on one thread")                \
     X(program, "import from a warm cache, and the program's start to its first prediction")
 
 typedef struct bench_row {

@@ -55,6 +55,7 @@ typedef struct session {
     shn_predictor  *predictor;
     shn_prediction *findings;           /**< [K] */
     shn_phrase     *phrase;             /**< NULL without --text */
+    shn_phrase_scorer *scorer[SHN_PHRASE_READOUTS];             /**< of the phrase; NULL: does not apply to the model */
     float          *z, phrase_score[SHN_PHRASE_READOUTS];       /**< [n_windows][E] of the record at hand */
 } session;
 
@@ -96,9 +97,8 @@ static shn_status draw(session *s, const shn_record *rec, const char *path, shn_
 static shn_status score_phrase(session *s, shn_error *err)
 {
     shn_status st = SHN_OK;
-    for (int r = 0; s->phrase && r < SHN_PHRASE_READOUTS && st == SHN_OK; r++)
-        if (shn_phrase_applies(s->model, (shn_phrase_readout)r))
-            st = shn_phrase_scores(s->model, s->phrase, (shn_phrase_readout)r, s->z, 1, &s->phrase_score[r], err);
+    for (int r = 0; r < SHN_PHRASE_READOUTS && st == SHN_OK; r++)
+        if (s->scorer[r]) st = shn_phrase_scorer_scores(s->scorer[r], s->z, 1, &s->phrase_score[r], err);
     return st;
 }
 
@@ -123,6 +123,15 @@ static int do_record(session *s, const cli_input *input, size_t number, size_t n
     return told != 0 ? -1 : st != SHN_OK;
 }
 
+static shn_status open_phrase(session *s, shn_error *err)
+{
+    shn_status st = shn_phrase_open(s->model, &s->a->source, s->a->text, &s->phrase, err);
+    for (int r = 0; r < SHN_PHRASE_READOUTS && st == SHN_OK; r++)
+        if (shn_phrase_applies(s->model, (shn_phrase_readout)r))
+            st = shn_phrase_scorer_new(s->model, s->phrase, (shn_phrase_readout)r, &s->scorer[r], err);
+    return st;
+}
+
 static shn_status open_session(session *s, arguments *a, const char *model_path, shn_error *err)
 {
     s->a = a;
@@ -131,7 +140,7 @@ static shn_status open_session(session *s, arguments *a, const char *model_path,
     shn_status st = shn_model_read(model_path, &s->model, err);
     if (st == SHN_OK) st = shn_predictor_new(s->model, &a->predict, &a->engine, &s->predictor, err);
     if (st == SHN_OK && !(s->findings = shn_alloc(s->model->K, sizeof *s->findings))) st = shn_fail_nomem(err, "predict");
-    if (st == SHN_OK && a->text) st = shn_phrase_open(s->model, &a->source, a->text, &s->phrase, err);
+    if (st == SHN_OK && a->text) st = open_phrase(s, err);
     if (st == SHN_OK && !(s->z = shn_alloc(s->model->input.n_windows * s->model->E, sizeof *s->z))) st = shn_fail_nomem(err, "predict");
     if (st != SHN_OK) return st;
     const size_t K = s->model->K, wanted = a->top ? a->top : a->output.form == PREDICT_TEXT ? TOP_TEXT : K;
@@ -147,6 +156,7 @@ static void close_session(session *s)
     shn_predictor_free(s->predictor);
     free(s->findings);
     free(s->z);
+    for (int r = 0; r < SHN_PHRASE_READOUTS; r++) shn_phrase_scorer_free(s->scorer[r]);
     shn_phrase_free(s->phrase);
     shn_model_free(s->model);
 }

@@ -56,7 +56,7 @@ static shn_status settle(const arguments *a, const shn_cohort *first, shn_train_
     shn_pretrain_defaults(shn_cohort_n_samples(first), shn_cohort_fs_hz(first), config);
     if (a->flags.config) {
         st = shn_file_read(a->flags.config, SHN_TRAIN_YAML_MAX, &yaml, &n, err);
-        if (st == SHN_OK) st = shn_train_config_parse(config, (const char *)yaml, n, err);
+        if (st == SHN_OK) st = shn_pretrain_config_parse(config, (const char *)yaml, n, err);
         if (st != SHN_OK) shn_error_prefix(err, "%s", a->flags.config);
         free(yaml);
     }

@@ -11,7 +11,7 @@
 #include "shinden/eval.h"
 #include "shinden/train.h"
 
-enum { FIT_BATCH = 64 };
+enum { EVAL_BATCH = 64 };
 #define VERB "train"
 #define VAL  "val"
 
@@ -87,18 +87,13 @@ static shn_status finish(const shn_cohort *c, const shn_train_config *config, sh
     shn_engine *eng = NULL;
     shn_engine_options o;
     const shn_watcher watcher = cli_watcher();
-    const int fit = shn_cohort_has_split(c, VAL);
+    const int fitted = shn_cohort_has_split(c, VAL);
     *json = NULL;
-    shn_engine_defaults(&o);
-    o.name = config->engine;
-    o.precision = config->precision;
-    o.winograd = config->winograd;
-    o.n_threads = config->n_threads;
-    shn_status st = SHN_OK;
-    if (fit) st = shn_model_engine(m, FIT_BATCH, &o, &eng, err);
-    if (st == SHN_OK && fit) st = shn_model_fit(m, eng, c, VAL, &watcher, err);
+    shn_train_engine(config, &o);
+    shn_status st = shn_model_fit_val(m, c, &o, &watcher, err);
     if (st == SHN_OK) st = shn_model_write(m, path, err);
-    if (st == SHN_OK && fit) {
+    if (st == SHN_OK && fitted) st = shn_model_engine(m, EVAL_BATCH, &o, &eng, err);
+    if (st == SHN_OK && fitted) {
         shn_eval_options e;
         shn_eval_defaults(&e);
         e.split = VAL;
@@ -147,15 +142,15 @@ static void say_texts(const shn_train_config *config, const shn_vectors *vectors
     else if (strcmp(config->text, "none") != 0) fprintf(stderr, "shinden train: bce reads no texts; text %s is not used\n", config->text);
 }
 
-/** Every rank says what went wrong with it; that another one failed, that one says itself. */
+/** Every rank says what went wrong with it; that another one failed, that one says itself, and rank 0 for all. One write, as ranks share the terminal. */
 static int fail_in_group(const shn_error *err, shn_group *group)
 {
+    char verb[48];
     if (!group) return cli_fail(VERB, err);
-    if (err->status != SHN_CANCELLED || shn_group_rank(group) == 0) {
-        fprintf(stderr, "rank %u: ", shn_group_rank(group));
-        cli_fail(VERB, err);
-    }
-    return CLI_FAILED;
+    const unsigned rank = shn_group_rank(group);
+    const int      of_another = err->status == SHN_CANCELLED && strcmp(err->where, "group") == 0;
+    snprintf(verb, sizeof verb, VERB ": rank %u", rank);
+    return of_another && rank != 0 ? CLI_FAILED : cli_fail(verb, err);
 }
 
 static int run(const arguments *a, const shn_cohort *c)

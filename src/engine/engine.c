@@ -62,6 +62,7 @@ void shn_engine_free(shn_engine *e)
 }
 
 const char *shn_engine_describe(const shn_engine *e) { return e->made.describe; }
+const char *shn_engine_kernels(const shn_engine *e) { return e->made.kernels; }
 unsigned    shn_engine_n_threads(const shn_engine *e) { return e->made.n_threads; }
 size_t      shn_engine_batch_max(const shn_engine *e) { return e->batch_max; }
 

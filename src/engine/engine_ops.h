@@ -25,6 +25,7 @@ typedef struct shn_engine_made {
     const shn_engine_ops *ops;
     void                 *self;
     char                  describe[96];
+    char                  kernels[64];
     unsigned              n_threads;
 } shn_engine_made;
 

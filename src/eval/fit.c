@@ -81,3 +81,14 @@ shn_status shn_model_fit(shn_model *m, shn_engine *eng, const shn_cohort *c, con
     evalset_close(&s);
     return st;
 }
+
+shn_status shn_model_fit_val(shn_model *m, const shn_cohort *c, const shn_engine_options *options, const shn_watcher *watcher, shn_error *err)
+{
+    enum { BATCH = 64 };
+    shn_engine *eng = NULL;
+    if (!shn_cohort_has_split(c, "val")) return SHN_OK;
+    shn_status st = shn_model_engine(m, BATCH, options, &eng, err);
+    if (st == SHN_OK) st = shn_model_fit(m, eng, c, "val", watcher, err);
+    shn_engine_free(eng);
+    return st;
+}

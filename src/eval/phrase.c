@@ -28,16 +28,16 @@ static shn_status check_provider(const shn_model *m, const shn_text_provider *p,
     if (!own->model_hash[0])
         return shn_fail(err, SHN_MISMATCH, SHN_REASON_MODEL_MISMATCH, where, "the model does not say which language model made its texts (it, or its vectors, "
                         "are of an older make); train it again");
-    const struct { const char *what, *own, *theirs; } same[] = {
-        { "weights", own->model_hash, p->model_hash }, { "tokenizer", own->tokenizer_hash, p->tokenizer_hash }, { "prompt", own->prompt, p->prompt },
-        { "pooling", own->pooling, p->pooling },
-    };
-    for (size_t i = 0; i < sizeof same / sizeof *same; i++)
-        if (strcmp(same[i].own, same[i].theirs) != 0)
-            return shn_fail(err, SHN_MISMATCH, SHN_REASON_MODEL_MISMATCH, where, "the phrase's language model (%.60s) is not that of the model's texts (%.60s): "
-                            "other %s (%.12s, not %.12s)", p->model, own->model, same[i].what, same[i].theirs, same[i].own);
-    if (p->width != m->D) return shn_fail(err, SHN_MISMATCH, SHN_REASON_MODEL_MISMATCH, where, "vectors of width %zu, the model has %zu", p->width, m->D);
-    return SHN_OK;
+    shn_text_provider texts = { .width = m->D }, phrase = *p;       /* centres may differ: recentre sees to them */
+    phrase.centre = NULL;
+    snprintf(texts.model_hash, sizeof texts.model_hash, "%s", own->model_hash);
+    snprintf(texts.tokenizer_hash, sizeof texts.tokenizer_hash, "%s", own->tokenizer_hash);
+    snprintf(texts.prompt, sizeof texts.prompt, "%s", own->prompt);
+    snprintf(texts.pooling, sizeof texts.pooling, "%s", own->pooling);
+    const char *differs = shn_text_provider_difference(&texts, &phrase);
+    if (!differs) return SHN_OK;
+    return shn_fail(err, SHN_MISMATCH, SHN_REASON_MODEL_MISMATCH, where, "the phrase's language model (%.60s, %.12s) and that of the model's texts (%.60s, %.12s) differ "
+                    "in their %s; take the one, and the settings, that the model's texts were made with", p->model, p->model_hash, own->model, own->model_hash, differs);
 }
 
 /** Brings vectors [n][D] from where a provider centred them to where the model's texts are centred. */
@@ -150,36 +150,37 @@ static void add_unit(const float *v, size_t D, double *mean)
     for (size_t d = 0; d < D && square > 0; d++) mean[d] += (double)v[d] / sqrt(square);
 }
 
-int shn_phrase_nearest(const shn_model *m, const shn_phrase *p, double *cosine)
+shn_status shn_phrase_nearest(const shn_model *m, const shn_phrase *p, size_t *finding, double *cosine, shn_error *err)
 {
     const size_t D = p->D;
     const float *names = p->names ? p->names : m->n_sentences ? m->name_vector : m->class_vector;
+    size_t  n = 0;
     double *sum = shn_alloc(D, sizeof *sum);
     float  *mean = shn_alloc(3 * D, sizeof *mean), *phrase = mean + D, *name = mean + 2 * D;
-    int     best = -1;
-    size_t  n = 0;
-    *cosine = -2;
-    for (size_t k = 0; sum && mean && k < m->K; k++) {
+    shn_status st = sum && mean ? SHN_OK : shn_fail_nomem(err, where);
+    for (size_t k = 0; st == SHN_OK && k < m->K; k++) {
         if (m->n_pos[k] == 0) continue;
         add_unit(names + k * D, D, sum);
         n++;
     }
-    if (n > 1)
-        for (size_t d = 0; d < D; d++) mean[d] = (float)(sum[d] / (double)n);
-    if (n) shn_text_centre(p->vector, mean, D, phrase);
-    for (size_t k = 0; n && k < m->K; k++) {
+    if (st == SHN_OK && n == 0)
+        st = shn_fail(err, SHN_MISMATCH, SHN_REASON_NO_LABEL, where, "the model was trained without a positive label: no finding to be nearest to");
+    for (size_t d = 0; st == SHN_OK && n > 1 && d < D; d++) mean[d] = (float)(sum[d] / (double)n);
+    if (st == SHN_OK) shn_text_centre(p->vector, mean, D, phrase);
+    *cosine = -2;
+    for (size_t k = 0; st == SHN_OK && k < m->K; k++) {
         double dot = 0;
         if (m->n_pos[k] == 0) continue;
         shn_text_centre(names + k * D, mean, D, name);
         for (size_t d = 0; d < D; d++) dot += (double)phrase[d] * (double)name[d];
         if (dot > *cosine) {
             *cosine = dot;
-            best = (int)k;
+            *finding = k;
         }
     }
     free(sum);
     free(mean);
-    return best;
+    return st;
 }
 
 const char *shn_phrase_readout_name(shn_phrase_readout r)
@@ -194,20 +195,52 @@ int shn_phrase_applies(const shn_model *m, shn_phrase_readout r)
     return r == SHN_PHRASE_SENTENCES ? m->readouts >> SHN_READOUT_SENTENCES & 1 : r == SHN_PHRASE_NEAREST;
 }
 
-static shn_status nearest_scores(const shn_model *m, const shn_phrase *p, const float *z, size_t n, float *out, shn_error *err)
+struct shn_phrase_scorer {
+    shn_readout_space *space;
+    size_t K, nearest;              /* K 0: of the phrase itself; else of a model's K findings, of which the nearest counts */
+};
+
+shn_status shn_phrase_scorer_new(const shn_model *m, const shn_phrase *p, shn_phrase_readout r, shn_phrase_scorer **out, shn_error *err)
 {
     double cosine;
-    const int k = shn_phrase_nearest(m, p, &cosine);
-    if (k < 0) return shn_fail(err, SHN_MISMATCH, SHN_REASON_NO_LABEL, where, "the model was trained without a positive label: no finding to be nearest to");
-    float *all = shn_alloc(n * m->K, sizeof *all);
-    shn_status st = all ? shn_readout_scores(m, m->head_weight ? SHN_READOUT_LOGIT : SHN_READOUT_CLASS, z, n, all, err) : shn_fail_nomem(err, where);
-    for (size_t i = 0; st == SHN_OK && i < n; i++) out[i] = all[i * m->K + (size_t)k];
+    *out = NULL;
+    shn_phrase_scorer *s = shn_alloc(1, sizeof *s);
+    if (!s) return shn_fail_nomem(err, where);
+    shn_status st = SHN_OK;
+    if (r == SHN_PHRASE_NEAREST) {
+        s->K = m->K;
+        st = shn_phrase_nearest(m, p, &s->nearest, &cosine, err);
+        if (st == SHN_OK) st = shn_readout_space_new(m, m->head_weight ? SHN_READOUT_LOGIT : SHN_READOUT_CLASS, NULL, NULL, &s->space, err);
+    } else {
+        st = shn_readout_space_new(m, r == SHN_PHRASE_CLASS ? SHN_READOUT_CLASS : SHN_READOUT_SENTENCES, p->text, p->vector, &s->space, err);
+    }
+    if (st == SHN_OK) *out = s;
+    else shn_phrase_scorer_free(s);
+    return st;
+}
+
+shn_status shn_phrase_scorer_scores(shn_phrase_scorer *s, const float *z, size_t n, float *out, shn_error *err)
+{
+    if (s->K == 0) return shn_readout_space_scores(s->space, z, n, out, err);
+    float     *all = shn_alloc(n * s->K, sizeof *all);
+    shn_status st = all ? shn_readout_space_scores(s->space, z, n, all, err) : shn_fail_nomem(err, where);
+    for (size_t i = 0; st == SHN_OK && i < n; i++) out[i] = all[i * s->K + s->nearest];
     free(all);
     return st;
 }
 
+void shn_phrase_scorer_free(shn_phrase_scorer *s)
+{
+    if (!s) return;
+    shn_readout_space_free(s->space);
+    free(s);
+}
+
 shn_status shn_phrase_scores(const shn_model *m, const shn_phrase *p, shn_phrase_readout r, const float *z, size_t n, float *out, shn_error *err)
 {
-    if (r == SHN_PHRASE_NEAREST) return nearest_scores(m, p, z, n, out, err);
-    return shn_readout_phrase_scores(m, r == SHN_PHRASE_CLASS ? SHN_READOUT_CLASS : SHN_READOUT_SENTENCES, p->text, p->vector, z, n, out, err);
+    shn_phrase_scorer *s;
+    shn_status st = shn_phrase_scorer_new(m, p, r, &s, err);
+    if (st == SHN_OK) st = shn_phrase_scorer_scores(s, z, n, out, err);
+    shn_phrase_scorer_free(s);
+    return st;
 }

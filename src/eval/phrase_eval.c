@@ -135,12 +135,12 @@ static json_t *spread_json(const scene *s)
     return o;
 }
 
-/** The records that the scores put first, ties by their order in the cohort. */
+/** The records that the scores put first, ties by their order in the cohort; NULL: out of memory. */
 static json_t *ranking_json(const scene *s)
 {
-    json_t  *list = json_array();
     uint8_t *taken = shn_alloc(s->n, 1);
-    for (size_t place = 0; taken && place < SHOWN && place < s->n; place++) {
+    json_t  *list = taken ? json_array() : NULL;
+    for (size_t place = 0; list && place < SHOWN && place < s->n; place++) {
         size_t best = s->n;
         for (size_t i = 0; i < s->n; i++)
             if (!taken[i] && (best == s->n || s->score[i] > s->score[best])) best = i;
@@ -178,16 +178,18 @@ static shn_status sentences_json(const scene *s, json_t **out, shn_error *err)
 static shn_status readout_json(scene *s, shn_phrase_readout r, json_t **out, shn_error *err)
 {
     double cosine;
+    size_t k;
     shn_status st = shn_phrase_scores(s->m, s->phrase, r, s->z, s->n, s->score, err);
     if (st != SHN_OK) return st;
     json_t *o = json_pack("{s:s, s:o}", "readout", shn_phrase_readout_name(r), "score", spread_json(s));
     if (!o) return shn_fail_nomem(err, where);
     if (r == SHN_PHRASE_NEAREST) {
-        const int k = shn_phrase_nearest(s->m, s->phrase, &cosine);
-        json_object_set_new(o, "nearest", json_pack("{s:s, s:s, s:f}", "id", s->m->finding_id[k], "name_en", s->m->name_en[k], "cosine", cosine));
+        st = shn_phrase_nearest(s->m, s->phrase, &k, &cosine, err);
+        if (st == SHN_OK)
+            json_object_set_new(o, "nearest", json_pack("{s:s, s:s, s:f}", "id", s->m->finding_id[k], "name_en", s->m->name_en[k], "cosine", cosine));
     }
-    if (s->truth) st = add_accuracy(s, o, err);
-    json_object_set_new(o, "ranking", ranking_json(s));
+    if (st == SHN_OK && s->truth) st = add_accuracy(s, o, err);
+    if (st == SHN_OK && json_object_set_new(o, "ranking", ranking_json(s)) != 0) st = shn_fail_nomem(err, where);
     *out = o;
     return st;
 }

@@ -18,6 +18,7 @@ struct shn_predictor {
     const shn_model    *model;
     shn_engine         *engine;
     shn_readout         readout;
+    shn_readout_space  *space;
     shn_signal_options  signal;
     int16_t            *packed;     /* [12][n_samples] */
     float              *x, *z;      /* [n_windows][window][12], [n_windows][E] */
@@ -56,6 +57,7 @@ shn_status shn_predictor_new(const shn_model *m, const shn_predict_options *opti
     p->z = shn_alloc(W * m->E, sizeof *p->z);
     p->scores = shn_alloc(m->K, sizeof *p->scores);
     shn_status st = p->packed && p->x && p->z && p->scores ? SHN_OK : shn_fail_nomem(err, "predict");
+    if (st == SHN_OK) st = shn_readout_space_new(m, r, NULL, NULL, &p->space, err);
     if (st == SHN_OK) st = shn_model_engine(m, W, engine, &p->engine, err);
     if (st != SHN_OK) {
         shn_predictor_free(p);
@@ -69,6 +71,7 @@ void shn_predictor_free(shn_predictor *p)
 {
     if (!p) return;
     shn_engine_free(p->engine);
+    shn_readout_space_free(p->space);
     free(p->packed);
     free(p->x);
     free(p->z);
@@ -115,7 +118,7 @@ shn_status shn_predict(shn_predictor *p, const shn_record *rec, shn_prediction *
     for (size_t w = 0; w < W; w++)
         shn_window_fill(&m->input, &row, shn_window_start(&m->input, row.n_valid, w), p->x + w * m->input.window * SHN_LEADS);
     st = shn_engine_embed(p->engine, p->x, W, p->z, err);
-    if (st == SHN_OK) st = shn_readout_scores(m, p->readout, p->z, 1, p->scores, err);
+    if (st == SHN_OK) st = shn_readout_space_scores(p->space, p->z, 1, p->scores, err);
     if (st != SHN_OK) goto cleanup;
     to_predictions(m, p->readout, p->scores, out);
     if (z) memcpy(z, p->z, W * m->E * sizeof *z);

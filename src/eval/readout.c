@@ -12,20 +12,23 @@
 
 static const double bank_sharpness = 15;        /* of the softmax over a text's cosines with the sentences of the bank */
 
-/** What a read-out needs of a model, computed once per call. */
-typedef struct space {
+struct shn_readout_space {
     const shn_model *m;
+    shn_readout readout;
+    const char *phrase;         /* NULL: the model's findings */
     size_t  K;                  /* texts that are scored: the model's findings, or one phrase */
     float  *text;               /* [K][E] unit finding embeddings, what the bank makes of them, or the bce head's weights */
     float  *said;               /* joint: [K][E] what the bank makes of the findings' names */
     float  *sets;               /* marginal: [n_sets][E] */
     double *prior;              /* [K] added to the score of the text */
     uint8_t *seen;              /* [K] marginal: the finding occurs in a training set */
-    double *unit, *weight;      /* scratch: [E], [n_sets] */
-} space;
+    double *unit, *weight, *one, *sum;      /* scratch: [E], [n_sets], [K], [K] */
+};
+typedef struct shn_readout_space space;
 
-static void space_free(space *s)
+void shn_readout_space_free(space *s)
 {
+    if (!s) return;
     free(s->text);
     free(s->said);
     free(s->sets);
@@ -33,6 +36,9 @@ static void space_free(space *s)
     free(s->seen);
     free(s->unit);
     free(s->weight);
+    free(s->one);
+    free(s->sum);
+    free(s);
 }
 
 /** b + b_k of the class read-out (a phrase has no b_k), and for class-prior the log odds of the finding in training where the loss did not learn them. */
@@ -104,29 +110,29 @@ static shn_readout base_of(const shn_model *m, shn_readout readout)
 }
 
 /** phrase [D]: its vector as read, the only text; NULL: the model's findings. */
-static shn_status space_open(const shn_model *m, shn_readout readout, const float *phrase, space *s, shn_error *err)
+static shn_status fill(space *s, const float *phrase, shn_error *err)
 {
-    memset(s, 0, sizeof *s);
-    s->m = m;
-    s->K = phrase ? 1 : m->K;
+    const shn_model *m = s->m;
     s->text = shn_alloc(s->K * m->E, sizeof *s->text);
     s->prior = shn_alloc(s->K, sizeof *s->prior);
     s->unit = shn_alloc(m->E, sizeof *s->unit);
-    if (!s->text || !s->prior || !s->unit) return shn_fail_nomem(err, "readout");
-    if (readout == SHN_READOUT_SENTENCES) return fill_sentences(s, phrase ? phrase : m->name_vector, s->text, err);
-    if (readout == SHN_READOUT_JOINT) {
+    s->one = shn_alloc(s->K, sizeof *s->one);
+    s->sum = shn_alloc(s->K, sizeof *s->sum);
+    if (!s->text || !s->prior || !s->unit || !s->one || !s->sum) return shn_fail_nomem(err, "readout");
+    if (s->readout == SHN_READOUT_SENTENCES) return fill_sentences(s, phrase ? phrase : m->name_vector, s->text, err);
+    if (s->readout == SHN_READOUT_JOINT) {
         s->said = shn_alloc(s->K * m->E, sizeof *s->said);
         const shn_status st = s->said ? fill_sentences(s, m->name_vector, s->said, err) : shn_fail_nomem(err, "readout");
         if (st != SHN_OK) return st;
     }
-    if (base_of(m, readout) == SHN_READOUT_LOGIT) {
+    if (base_of(m, s->readout) == SHN_READOUT_LOGIT) {
         memcpy(s->text, m->head_weight, m->K * m->E * sizeof *s->text);
         for (size_t k = 0; k < m->K; k++) s->prior[k] = m->head_bias[k];
         return SHN_OK;
     }
     const shn_status st = phrase ? shn_model_project(m, phrase, s->text, err) : shn_model_class_embeddings(m, s->text, err);
-    fill_prior(s, readout, phrase != NULL);
-    return st == SHN_OK && readout == SHN_READOUT_MARGINAL ? fill_sets(s, err) : st;
+    fill_prior(s, s->readout, phrase != NULL);
+    return st == SHN_OK && s->readout == SHN_READOUT_MARGINAL ? fill_sets(s, err) : st;
 }
 
 static double dot(const double *a, const float *b, size_t n)
@@ -192,15 +198,16 @@ static shn_status applies(const shn_model *m, shn_readout readout, shn_error *er
                     shn_readout_name(readout), m->loss, readout == SHN_READOUT_SENTENCES ? " trained without --sentences" : "");
 }
 
-/** Scores of one record: its windows' z [n_windows][E], reduced as the model says; one, sum: scratch [K]. */
-static void record_scores(const space *s, shn_readout readout, const float *z, double *one, double *sum, float *scores)
+/** Scores of one record: its windows' z [n_windows][E], reduced as the model says. */
+static void record_scores(const space *s, const float *z, float *scores)
 {
     const shn_model *m = s->m;
     const size_t     W = m->input.n_windows;
+    double *const    one = s->one, *const sum = s->sum;
     for (size_t w = 0; w < W; w++) {
         const float *zw = z + w * m->E;
-        if (readout == SHN_READOUT_MARGINAL) marginal_scores(s, zw, one);
-        else linear_scores(s, readout, zw, one);
+        if (s->readout == SHN_READOUT_MARGINAL) marginal_scores(s, zw, one);
+        else linear_scores(s, s->readout, zw, one);
         for (size_t k = 0; k < s->K; k++) {
             if (w == 0) sum[k] = one[k];
             else if (m->input.reduce == SHN_REDUCE_MAX) sum[k] = one[k] > sum[k] || isnan(one[k]) ? one[k] : sum[k];
@@ -211,48 +218,47 @@ static void record_scores(const space *s, shn_readout readout, const float *z, d
     for (size_t k = 0; k < s->K; k++) scores[k] = (float)(sum[k] * scale);
 }
 
-static shn_status score_all(const space *s, shn_readout readout, const float *z, size_t n, const char *phrase, float *scores, shn_error *err)
+shn_status shn_readout_space_new(const shn_model *m, shn_readout readout, const char *phrase, const float *vector, space **out, shn_error *err)
+{
+    *out = NULL;
+    shn_status st = applies(m, readout, err);
+    if (st == SHN_OK && vector && readout != SHN_READOUT_CLASS && readout != SHN_READOUT_SENTENCES)
+        st = shn_fail(err, SHN_MISMATCH, SHN_REASON_MODEL_MISMATCH, "readout", "a phrase is scored by class or sentences; '%s' needs a finding's "
+                      "counts in training", shn_readout_name(readout));
+    if (st != SHN_OK) return st;
+    space *s = shn_alloc(1, sizeof *s);
+    if (!s) return shn_fail_nomem(err, "readout");
+    s->m = m;
+    s->readout = readout;
+    s->phrase = vector ? phrase : NULL;
+    s->K = vector ? 1 : m->K;
+    st = fill(s, vector, err);
+    if (st == SHN_OK) *out = s;
+    else shn_readout_space_free(s);
+    return st;
+}
+
+shn_status shn_readout_space_scores(space *s, const float *z, size_t n, float *scores, shn_error *err)
 {
     const shn_model *m = s->m;
-    const size_t     K = s->K;
-    double    *one = shn_alloc(K, sizeof *one), *sum = shn_alloc(K, sizeof *sum);
-    shn_status st = one && sum ? SHN_OK : shn_fail_nomem(err, "readout");
-    for (size_t i = 0; i < n && st == SHN_OK; i++) {
-        record_scores(s, readout, z + i * m->input.n_windows * m->E, one, sum, scores + i * K);
-        for (size_t k = 0; k < K && st == SHN_OK; k++)
-            if (!isfinite(scores[i * K + k]))           /* would be ranked and thresholded as if it meant something */
-                st = shn_fail(err, SHN_RANGE, SHN_REASON_BAD_VALUE, "readout", "record %zu of %zu, %s '%.60s': the score is not a number; "
-                              "the model's weights are damaged or its training diverged", i + 1, n, phrase ? "phrase" : "finding",
-                              phrase ? phrase : m->finding_id[k] ? m->finding_id[k] : "?");
+    for (size_t i = 0; i < n; i++) {
+        float *own = scores + i * s->K;
+        record_scores(s, z + i * m->input.n_windows * m->E, own);
+        for (size_t k = 0; k < s->K; k++)
+            if (!isfinite(own[k]))                      /* would be ranked and thresholded as if it meant something */
+                return shn_fail(err, SHN_RANGE, SHN_REASON_BAD_VALUE, "readout", "record %zu of %zu, %s '%.60s': the score is not a number; "
+                                "the model's weights are damaged or its training diverged", i + 1, n, s->phrase ? "phrase" : "finding",
+                                s->phrase ? s->phrase : m->finding_id[k] ? m->finding_id[k] : "?");
     }
-    free(one);
-    free(sum);
-    return st;
+    return SHN_OK;
 }
 
 shn_status shn_readout_scores(const shn_model *m, shn_readout readout, const float *z, size_t n, float *scores, shn_error *err)
 {
-    space      s;
-    shn_status st = applies(m, readout, err);
-    if (st != SHN_OK) return st;
-    st = space_open(m, readout, NULL, &s, err);
-    if (st == SHN_OK) st = score_all(&s, readout, z, n, NULL, scores, err);
-    space_free(&s);
-    return st;
-}
-
-shn_status shn_readout_phrase_scores(const shn_model *m, shn_readout readout, const char *text, const float *vector, const float *z, size_t n,
-                                     float *scores, shn_error *err)
-{
-    space      s;
-    shn_status st = applies(m, readout, err);
-    if (st == SHN_OK && readout != SHN_READOUT_CLASS && readout != SHN_READOUT_SENTENCES)
-        st = shn_fail(err, SHN_MISMATCH, SHN_REASON_MODEL_MISMATCH, "readout", "a phrase is scored by class or sentences; '%s' needs a finding's "
-                      "counts in training", shn_readout_name(readout));
-    if (st != SHN_OK) return st;
-    st = space_open(m, readout, vector, &s, err);
-    if (st == SHN_OK) st = score_all(&s, readout, z, n, text, scores, err);
-    space_free(&s);
+    space     *s;
+    shn_status st = shn_readout_space_new(m, readout, NULL, NULL, &s, err);
+    if (st == SHN_OK) st = shn_readout_space_scores(s, z, n, scores, err);
+    shn_readout_space_free(s);
     return st;
 }
 

@@ -11,8 +11,6 @@
 #include "shinden/embed.h"
 #include "shinden/eval.h"
 
-enum { BATCH = 64 };
-
 const char *xp_what_name(xp_what what)
 {
     static const char *const names[] = { "", "label frequency", "random encoder, linear probe" };
@@ -45,15 +43,10 @@ static shn_status digest_of(const shn_cohort *c, xp_what what, const shn_model *
 static shn_status make(const shn_cohort *c, xp_what what, const shn_model *like, const shn_watcher *watcher, shn_model **out, shn_error *err)
 {
     shn_engine_options engine;
-    shn_engine        *eng = NULL;
     double             penalty;
     shn_engine_defaults(&engine);
     shn_status st = what == XP_FREQUENCY ? control_frequency_model(like, out, err) : control_probe_model(like, c, "train", &engine, watcher, out, &penalty, err);
-    const int fit = st == SHN_OK && shn_cohort_has_split(c, "val");
-    if (fit) st = shn_model_engine(*out, BATCH, &engine, &eng, err);
-    if (st == SHN_OK && fit) st = shn_model_fit(*out, eng, c, "val", watcher, err);
-    shn_engine_free(eng);
-    return st;
+    return st == SHN_OK ? shn_model_fit_val(*out, c, &engine, watcher, err) : st;
 }
 
 shn_status xp_control_model(const xp_grid *g, const xp_run *run, xp_what what, const shn_model *like, const shn_watcher *watcher, shn_model **out, shn_error *err)

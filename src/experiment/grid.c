@@ -24,7 +24,7 @@
 #include "shinden/eval.h"
 #include "shinden/findings.h"
 
-enum { FIT_BATCH = 64, NAME_MAX_BYTES = 80 };
+enum { NAME_MAX_BYTES = 80 };
 
 static double now(void)
 {
@@ -234,21 +234,15 @@ static shn_status write_done(xp_run *run, shn_error *err)
     return st;
 }
 
-static shn_status fit_and_write(const shn_cohort *c, shn_model *m, const xp_run *run, const shn_watcher *watcher, shn_error *err)
+static shn_status fit_and_write(const shn_cohort *c, shn_model *m, const shn_train_config *config, const xp_run *run, const shn_watcher *watcher, shn_error *err)
 {
-    char        path[SHN_PATH_MAX];
-    shn_engine *eng = NULL;
+    char path[SHN_PATH_MAX];
     shn_engine_options o;
-    shn_engine_defaults(&o);
+    shn_train_engine(config, &o);
     o.n_threads = 1;
-    const int   fit = shn_cohort_has_split(c, "val");       /* without it the model stays unfitted */
-    shn_status  st = SHN_OK;
-    if (fit) st = shn_model_engine(m, FIT_BATCH, &o, &eng, err);
-    if (st == SHN_OK && fit) st = shn_model_fit(m, eng, c, "val", watcher, err);
+    shn_status st = shn_model_fit_val(m, c, &o, watcher, err);
     if (st == SHN_OK) st = xp_run_path(run, "model.safetensors", path, err);
-    if (st == SHN_OK) st = shn_model_write(m, path, err);
-    shn_engine_free(eng);
-    return st;
+    return st == SHN_OK ? shn_model_write(m, path, err) : st;
 }
 
 static shn_status do_run(pool_work *w, xp_run *run, shn_error *err)
@@ -269,7 +263,7 @@ static shn_status do_run(pool_work *w, xp_run *run, shn_error *err)
     if (st == SHN_OK && text && !text->open) st = shn_vectors_hash(text->hash, config.seed, &own, err);
     if (st == SHN_OK) st = shn_dir_make(run->folder, err);
     if (st == SHN_OK) st = shn_train(cohort, text ? (text->open ? text->open : own) : NULL, &config, run->folder, &watcher, &model, err);
-    if (st == SHN_OK) st = fit_and_write(cohort, model, run, &watcher, err);
+    if (st == SHN_OK) st = fit_and_write(cohort, model, &config, run, &watcher, err);
     run->seconds = now() - started;     /* of this process: a run that was resumed says less than it took */
     if (st == SHN_OK) st = write_done(run, err);
     shn_model_free(model);

@@ -80,6 +80,16 @@ static size_t n_letters(const char *text, size_t n)
     return letters;
 }
 
+/** Where a text that is too long ends: before a word of its second half, else before a character, as in a language without blanks. */
+static size_t cut(const char *text)
+{
+    size_t at = SHN_SENTENCE_MAX - 1, character = at;
+    while (at > SHN_SENTENCE_MAX / 2 && text[at] != ' ') at--;
+    if (text[at] == ' ') return at;
+    while (((unsigned char)text[character] & 0xC0) == 0x80) character--;
+    return character;
+}
+
 /** Adds a piece: blanks once, marks at both ends dropped, unless nothing is left or it is there already. */
 static shn_status add(shn_sentences *out, const char *piece, size_t n, shn_error *err)
 {
@@ -91,10 +101,7 @@ static shn_status add(shn_sentences *out, const char *piece, size_t n, shn_error
         else if (used && text[used - 1] != ' ') text[used++] = ' ';
     while (first < used && strchr(" .,;:!?-*", text[first])) first++;
     while (used > first && strchr(" .,;:!?-*", text[used - 1])) used--;
-    if (used - first >= SHN_SENTENCE_MAX) {
-        used = first + SHN_SENTENCE_MAX - 1;
-        while (used > first && text[used] != ' ') used--;
-    }
+    if (used - first >= SHN_SENTENCE_MAX) used = first + cut(text + first);
     text[used] = '\0';
     memmove(text, text + first, used - first + 1);
     int there = n_letters(text, used - first) < 3;

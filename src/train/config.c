@@ -99,6 +99,15 @@ static const setting settings[] = {
 enum { N_SETTINGS = sizeof settings / sizeof *settings };
 
 const shn_train_key *shn_train_key_at(size_t i) { return i < N_SETTINGS ? &settings[i].key : NULL; }
+void shn_train_engine(const shn_train_config *config, shn_engine_options *out)
+{
+    shn_engine_defaults(out);
+    out->name = config->engine;
+    out->precision = config->precision;
+    out->winograd = config->winograd;
+    out->n_threads = config->n_threads;
+}
+
 int shn_train_key_free_of_bits(size_t i) { return settings[i].free_of_bits; }
 
 static const setting *find(const char *key)

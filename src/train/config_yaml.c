@@ -34,14 +34,24 @@ static shn_status value(const shn_yaml *y, shn_yaml_node node, char out[VALUE_MA
     return SHN_OK;
 }
 
-static shn_status one_setting(const shn_yaml *y, shn_yaml_node root, size_t i, shn_train_config *config, shn_error *err)
+static int is_among(const char *name, const char *const *keys, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(name, keys[i]) == 0) return 1;
+    return 0;
+}
+
+static shn_status one_setting(const shn_yaml *y, shn_yaml_node root, size_t i, const shn_train_keys *only, shn_train_config *config, shn_error *err)
 {
     char       text[VALUE_MAX];
     shn_error  why = { 0 };
     shn_yaml_node node = shn_yaml_at(y, root, i);
+    const char *key = shn_yaml_key(y, root, i);
     shn_status st = value(y, node, text, err);
     if (st != SHN_OK) return st;
-    st = shn_train_config_set(config, shn_yaml_key(y, root, i), text, &why);
+    if (only && !is_among(key, only->name, only->n)) st = shn_fail(&why, SHN_RANGE, SHN_REASON_BAD_VALUE, "config", "%s has no setting '%.60s'; shinden %s --help lists them",
+                                                                            only->whose, key, only->whose);
+    else st = shn_train_config_set(config, key, text, &why);
     if (st == SHN_OK) return SHN_OK;
     shn_yaml_fail(y, node, err, "%s", why.text);        /* the place, with the setting's own words */
     if (err) {
@@ -64,6 +74,11 @@ static int is_empty(const char *yaml, size_t n)
 
 shn_status shn_train_config_parse(shn_train_config *config, const char *yaml, size_t n_bytes, shn_error *err)
 {
+    return shn_train_config_parse_keys(config, yaml, n_bytes, NULL, err);
+}
+
+shn_status shn_train_config_parse_keys(shn_train_config *config, const char *yaml, size_t n_bytes, const shn_train_keys *only, shn_error *err)
+{
     shn_yaml *y;
     if (n_bytes > SHN_TRAIN_YAML_MAX)
         return shn_fail(err, SHN_RANGE, SHN_REASON_LIMIT, "config", "%zu bytes, at most %zu", n_bytes, SHN_TRAIN_YAML_MAX);
@@ -73,7 +88,7 @@ shn_status shn_train_config_parse(shn_train_config *config, const char *yaml, si
     shn_train_config    changed = *config;              /* a faulty file changes nothing */
     const shn_yaml_node root = shn_yaml_root(y);
     if (shn_yaml_kind_of(y, root) != SHN_YAML_DICT) st = shn_yaml_fail(y, root, err, "the file is not a mapping; write 'key: value' lines");
-    for (size_t i = 0; st == SHN_OK && i < shn_yaml_size(y, root); i++) st = one_setting(y, root, i, &changed, err);
+    for (size_t i = 0; st == SHN_OK && i < shn_yaml_size(y, root); i++) st = one_setting(y, root, i, only, &changed, err);
     shn_yaml_close(y);
     if (st == SHN_OK) *config = changed;
     return st;
@@ -86,20 +101,12 @@ static int is_bare(const char *v)
     return v[0] && !strchr("._-+", v[0]) && v[strspn(v, word)] == '\0';
 }
 
-static int is_among(const char *name, const char *const *keys, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (strcmp(name, keys[i]) == 0) return 1;
-    return 0;
-}
-
 shn_status shn_train_config_yaml(const shn_train_config *config, int bits_only, char **yaml, shn_error *err)
 {
-    return shn_train_config_yaml_keys(config, bits_only, NULL, 0, yaml, err);
+    return shn_train_config_yaml_keys(config, bits_only, NULL, yaml, err);
 }
 
-/** keys NULL: all. */
-shn_status shn_train_config_yaml_keys(const shn_train_config *config, int bits_only, const char *const *keys, size_t n, char **yaml, shn_error *err)
+shn_status shn_train_config_yaml_keys(const shn_train_config *config, int bits_only, const shn_train_keys *only, char **yaml, shn_error *err)
 {
     size_t size = 0;
     char  *text = NULL;
@@ -109,7 +116,7 @@ shn_status shn_train_config_yaml_keys(const shn_train_config *config, int bits_o
     for (size_t i = 0; shn_train_key_at(i); i++) {
         char v[SHN_TRAIN_VALUE_MAX];
         const char *name = shn_train_key_at(i)->name;
-        if ((bits_only && shn_train_key_free_of_bits(i)) || (keys && !is_among(name, keys, n))) continue;
+        if ((bits_only && shn_train_key_free_of_bits(i)) || (only && !is_among(name, only->name, only->n))) continue;
         const shn_status st = shn_train_config_get(config, name, v, err);
         if (st != SHN_OK) {
             fclose(f);

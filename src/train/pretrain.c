@@ -32,6 +32,7 @@ static const char *const keys[] = { "seed", "split", "width", "blocks", "max_poo
                                     "lr", "wd", "beta1", "beta2", "eps", "warmup", "grad_clip_norm", "temperature", "chunk", "gain", "noise", "wander",
                                     "lead_dropout", "precision", "winograd", "engine", "n_threads", "checkpoint_seconds", "init", "stop_after" };
 enum { N_KEYS = sizeof keys / sizeof *keys };
+static const shn_train_keys own = { "pretrain", keys, N_KEYS };
 
 const shn_train_key *shn_pretrain_key_at(size_t i)
 {
@@ -53,7 +54,12 @@ void shn_pretrain_defaults(size_t n_samples, double fs_hz, shn_train_config *c)
 /** Keys of pre-training as YAML; bits_only: those that change the trained bits. Owned by the caller. */
 static shn_status settings_yaml(const shn_train_config *config, int bits_only, char **yaml, shn_error *err)
 {
-    return shn_train_config_yaml_keys(config, bits_only, keys, N_KEYS, yaml, err);
+    return shn_train_config_yaml_keys(config, bits_only, &own, yaml, err);
+}
+
+shn_status shn_pretrain_config_parse(shn_train_config *config, const char *yaml, size_t n_bytes, shn_error *err)
+{
+    return shn_train_config_parse_keys(config, yaml, n_bytes, &own, err);
 }
 
 /* --- data --- */
@@ -192,6 +198,7 @@ static char *manifest_of(const pretrainer *p)
     json_object_set_new(doc, "config", config);
     json_object_set_new(doc, "cohort_commands", sources);
     json_object_set_new(doc, "data_digest", json_string(p->run.data_hash));
+    if (p->run.config.init[0]) json_object_set_new(doc, "init_sha256", json_string(p->run.init_hash));
     json_object_set_new(doc, "n_train", json_integer((json_int_t)p->n));
     json_object_set_new(doc, "n_steps", json_integer((json_int_t)p->run.n_steps));
     json_object_set_new(doc, "engine", json_string(shn_engine_describe(p->run.engine)));

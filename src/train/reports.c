@@ -49,7 +49,7 @@ static shn_status split_all(const shn_cohort *c, const uint32_t *rows, size_t n_
     return SHN_OK;
 }
 
-/** Numbers the sentences in the order of their texts; patient [n_records]. */
+/** Numbers the sentences in the order of their texts; patient [n_records], SHN_NO_GROUP where it has no name. */
 static shn_status number(said_list *list, const uint32_t *patient, size_t n_patients, shn_reports *r, shn_error *err)
 {
     if (list->n) qsort(list->items, list->n, sizeof *list->items, by_text);
@@ -72,8 +72,10 @@ static shn_status number(said_list *list, const uint32_t *patient, size_t n_pati
         }
         s->sentence = at;
         r->count[at]++;
-        r->n_patients[at] += seen[patient[s->record]] != at + 1;
-        seen[patient[s->record]] = at + 1;
+        if (patient[s->record] != SHN_NO_GROUP) {
+            r->n_patients[at] += seen[patient[s->record]] != at + 1;
+            seen[patient[s->record]] = at + 1;
+        }
         if (s->text) free(s->text);
         s->text = r->text[at];                  /* borrowed from here on, so that the next one can be compared */
     }
@@ -103,6 +105,8 @@ shn_status shn_reports_new(const shn_cohort *c, const uint32_t *rows, size_t n_r
     out->n_records = n_records;
     uint32_t  *patient = shn_alloc(n_records, sizeof *patient);
     shn_status st = patient ? shn_cohort_patients(c, rows, n_records, patient, &n_patients, err) : shn_fail_nomem(err, where);
+    for (size_t i = 0; st == SHN_OK && i < n_records; i++)          /* each its own to the cohort; but several may be one person's */
+        if (!*shn_cohort_patient(c, rows[i])) patient[i] = SHN_NO_GROUP;
     if (st == SHN_OK) st = split_all(c, rows, n_records, &list, err);
     int numbered = 0;
     if (st == SHN_OK) {

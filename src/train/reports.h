@@ -7,7 +7,7 @@
 typedef struct shn_reports {
     size_t    n;                        /* distinct sentences, sorted by text */
     char    **text;                     /* [n] */
-    uint32_t *count, *n_patients;       /* [n] records, and patients, whose reports have it */
+    uint32_t *count, *n_patients;       /* [n] records, and patients who have a name in the cohort, whose reports have it */
     size_t    n_records;
     size_t   *first;                    /* [n_records + 1] into `sentence` */
     uint32_t *sentence;                 /* [first[n_records]] the records' sentences, numbers ascending within a record */

@@ -1,5 +1,6 @@
 #include "train/run.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 #include "shinden/signal.h"
 #include "train/checkpoint.h"
 #include "train/init.h"
+#include "train/run_ranks.h"
 
 enum { EPOCH_CHECKPOINT_SECONDS = 5, OWN_PAIRS = 5, TASK_PAIRS_MAX = 16 };
 
@@ -85,13 +87,9 @@ static shn_status make_engine(shn_run *r, shn_error *err)
     size_t part;
     const shn_status st = share_batch(r, &part, err);
     if (st != SHN_OK) return st;
-    shn_engine_defaults(&o);
+    shn_train_engine(&r->config, &o);
     o.group = r->config.group;
     o.sync_statistics = r->config.sync_batch_norm;
-    o.name = r->config.engine;
-    o.precision = r->config.precision;
-    o.winograd = r->config.winograd;
-    o.n_threads = r->config.n_threads;
     return shn_engine_new(&r->enc, r->input.window, part, 1, &o, &r->engine, err);
 }
 
@@ -195,16 +193,18 @@ static shn_status note_start(shn_run *r, const char *const *task_pairs, size_t n
     const char *const own[2 * OWN_PAIRS] = { "init", r->init_hash, "engine", shn_engine_describe(r->engine), "window", window, "batch", batch, "batch_norm",
                                              r->n_parts > 1 ? "statistics per part of the batch" : "statistics of the batch" };
     const char *pairs[2 * (OWN_PAIRS + TASK_PAIRS_MAX)];
-    if (n > TASK_PAIRS_MAX) n = TASK_PAIRS_MAX;
+    assert(n <= TASK_PAIRS_MAX);
     memcpy(pairs, task_pairs, 2 * n * sizeof *pairs);
     memcpy(pairs + 2 * n, own, sizeof own);
     return shn_run_log_note(&r->log, "start", pairs, n + OWN_PAIRS, err);
 }
 
-/** Settings, and the weights that the run starts from: a checkpoint of one start must not go on from another. */
-static shn_status hash_settings(shn_run *r, const char *bits, shn_error *err)
+/** The settings alone, and with the weights that the run starts from: a checkpoint of one start must not go on from another. */
+static shn_status hash_settings(shn_run *r, const char *bits, char settings[65], shn_error *err)
 {
     uint8_t     digest[32];
+    shn_sha256_of(bits, strlen(bits), digest);
+    shn_sha256_hex(digest, settings);
     shn_sha256 *h = shn_sha256_new();
     if (!h) return shn_fail_nomem(err, r->name);
     shn_sha256_add(h, bits, strlen(bits));
@@ -226,8 +226,10 @@ static shn_status begin(shn_run *r, const char *yaml, const char *const *pairs, 
 shn_status shn_run_begin(shn_run *r, const char *yaml, const char *bits, const char *const *pairs, size_t n_pairs, shn_error *err)
 {
     const shn_train_config *g = &r->config;
-    int there = r->rank == 0 && g->resume && shn_path_exists(r->checkpoint);
-    shn_status st = shn_group_agree(g->group, hash_settings(r, bits, err), err);
+    char settings[65] = "";
+    int  there = r->rank == 0 && g->resume && shn_path_exists(r->checkpoint);
+    shn_status st = shn_group_agree(g->group, hash_settings(r, bits, settings, err), err);
+    if (st == SHN_OK) st = shn_run_same_start(r, settings, err);
     if (st == SHN_OK) st = shn_group_any(g->group, &there, err);
     if (st == SHN_OK) st = there ? resume(r, err) : shn_group_agree(g->group, r->rank == 0 ? begin(r, yaml, pairs, n_pairs, err) : SHN_OK, err);
     const shn_loader_options o = { .input = r->input, .augment = { g->gain, g->noise, g->wander, g->lead_dropout }, .seed = g->seed,
@@ -342,28 +344,13 @@ static int stop_asked(const shn_run *r, const shn_watcher *watcher, double loss)
     return asked || (sscanf(r->config.stop_after, "step:%llu", &last) == 1 && r->step >= last);
 }
 
-/** Ranks compute the head's step each for itself; on machines of one kind to the same bits. */
-static shn_status check_ranks(const shn_run *r, shn_error *err)
-{
-    uint8_t digest[32];
-    shn_sha256_of(r->head.p, r->head.n * sizeof *r->head.p, digest);
-    const double mine = (double)((uint32_t)digest[0] << 24 | (uint32_t)digest[1] << 16 | (uint32_t)digest[2] << 8 | digest[3]);
-    double       mean = mine;
-    shn_status   st = shn_group_sum(r->config.group, &mean, 1, err);
-    int          differ = mean != mine * shn_group_size(r->config.group);
-    if (st == SHN_OK) st = shn_group_any(r->config.group, &differ, err);
-    if (st != SHN_OK || !differ) return st;
-    return shn_fail(err, SHN_MISMATCH, SHN_REASON_MODEL_MISMATCH, r->name, "the ranks no longer have the same bits at step %" PRIu64 ": start them on machines of one kind, or set "
-                    "SHINDEN_ISA to what all of them have", r->step);
-}
-
 shn_status shn_run_steps(shn_run *r, const shn_run_task *task, const shn_watcher *watcher, shn_error *err)
 {
     while (r->step < r->n_steps) {
         double loss;
         shn_status st = one_step(r, task, &loss, err);
         if (st == SHN_OK && r->step % r->steps_per_epoch == 0) st = log_epoch(r, err);
-        if (st == SHN_OK && r->step % r->steps_per_epoch == 0) st = check_ranks(r, err);
+        if (st == SHN_OK && r->step % r->steps_per_epoch == 0) st = shn_run_same_weights(r, err);
         int stop = st == SHN_OK && stop_asked(r, watcher, loss);
         if (st == SHN_OK) st = shn_group_any(r->config.group, &stop, err);
         if (st == SHN_OK && r->rank == 0 && (stop || due(r))) st = save(r, err);

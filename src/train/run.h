@@ -67,7 +67,7 @@ SHN_NODISCARD shn_status shn_run_open(shn_run *r, shn_error *err);
  * Collective over the ranks, as shn_run_steps is. Resumes from the checkpoint where config.resume asks for it and one is there; else begins: config.yaml, log, its first line.
  * @param yaml   config.yaml's text;  bits: what of it decides the trained bits
  * @param pairs  of the log's first line: keys and values in turn, beside engine, window and batch
- * Errors  SHN_MISMATCH  the checkpoint is of other settings, data, texts or first weights
+ * Errors  SHN_MISMATCH  the checkpoint is of other settings, data, texts or first weights; a rank began with others than rank 0
  */
 SHN_NODISCARD shn_status shn_run_begin(shn_run *r, const char *yaml, const char *bits, const char *const *pairs, size_t n_pairs, shn_error *err);
 /** All steps that are left. SHN_CANCELLED: stopped, after a checkpoint. The encoder's weights are then in params and state. */

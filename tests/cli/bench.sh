@@ -13,6 +13,12 @@ done
 "$program" bench --quick --threads 2 --only text_ --json > "$folder/t.json"
 for row in text_tokens_bpe text_encode_512x4; do grep -q "\"name\": \"$row\"" "$folder/t.json" || { echo "no row $row"; exit 1; }; done
 
+# the bank of sentences is asked once, not for every record: opening it costs ten records
+"$program" bench --quick --only predict_ --json > "$folder/p.json"
+value() { awk -v row="\"$1\"" '/"name":/ { found = index($0, row) } /"value":/ && found { sub(/.*"value": */, ""); sub(/,.*/, ""); print; exit }' "$folder/p.json"; }
+awk -v class="$(value predict_12x1000_class)" -v joint="$(value predict_12x1000_joint_585)" 'BEGIN { exit !(class > 0 && joint > 0 && joint < 2 * class) }' ||
+    { cat "$folder/p.json"; echo "joint takes twice as long as class"; exit 1; }
+
 "$program" bench --explain > "$folder/e.txt"
 for line in "^layer4.1.conv2.weight .* length 156 .*F(" "^conv1.weight .*oneDNN"; do grep -q "$line" "$folder/e.txt" || { echo "--explain: no $line"; exit 1; }; done
 grep -q "F(6,3)" "$folder/e.txt" || { echo "--explain: the default has no F(6,3)"; exit 1; }

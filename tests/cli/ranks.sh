@@ -44,11 +44,28 @@ ranks 2 -o "$dir/own" --epochs 1 --sync-batch-norm 0 >"$dir/log" 2>&1 || { cat "
 ranks 2 --epochs 1 --batch-size 16 --accum-freq 2 -o "$dir/parts2" >"$dir/log" 2>&1 || { cat "$dir/log"; fail "parts"; }
 near parts1 parts2 || fail "parts start with other losses"
 
+# an encoder of 134 units: a sum for each is under way at once
+ranks 2 -o "$dir/deep" --epochs 1 --width 8 --blocks 16,16,16,16 >"$dir/log" 2>&1 || { cat "$dir/log"; fail "a deep encoder"; }
+
+# stopped: every rank says so
+ranks 2 -o "$dir/stopped" --stop-after step:2 >"$dir/log" 2>&1 && fail "was not stopped"
+for r in 0 1; do grep -q "rank $r: stopped after step 2" "$dir/log" || { cat "$dir/log"; fail "rank $r says nothing of being stopped"; }; done
+
 # what does not go
 ranks 40 -o "$dir/many" >"$dir/log" 2>&1 && fail "40 ranks shared 32 records"
 grep -q "every rank needs a record" "$dir/log" || { cat "$dir/log"; fail "no word about 40 ranks"; }
 mpirun -n 2 "$shinden" predict "$dir/whole/model.safetensors" "$dir/sim" >"$dir/log" 2>&1 && fail "predict ran twice"
 grep -q "only train shares its work" "$dir/log" || fail "no word about predict in ranks"
+
+# ranks that begin with something of their own: rank 1 says what, and nothing is written
+apart() {
+  local what=$1; shift
+  mpirun -n 1 --oversubscribe "${train[@]}" --n-threads 1 -o "$dir/apart" : -n 1 "$@" --n-threads 1 -o "$dir/apart" >"$dir/log" 2>&1 && fail "ranks with $what trained"
+  grep -q "rank 1: rank 1 has $what than rank 0" "$dir/log" && grep -q "rank 0: rank 1 failed" "$dir/log" || { cat "$dir/log"; fail "no word about $what"; }
+  [ ! -e "$dir/apart/config.yaml" ] || fail "a run with $what began"
+}
+apart "other settings" "${train[@]}" --lr 5e-3
+apart "another instruction set" env SHINDEN_ISA=base "${train[@]}"
 
 # killed at random times, two ranks with a thread and one with two in turn
 start_ranks() { mpirun -n "$1" --oversubscribe "${train[@]}" --n-threads $((2 / $1)) --resume -o "$dir/run" >"$dir/run.log" 2>&1 & job=$!; }

@@ -79,8 +79,8 @@ fi
 grep -q '"sentences": \[' "$dir/p.json" || fail "no sentences that speak for the phrase"
 "$shinden" eval "$m" "$dir/c.h5" --split val --text "sinus rhythm" --vectors "$dir/v.safetensors" > "$dir/out"
 grep -q 'no truth given' "$dir/out" || fail "a phrase without a truth: $(cat "$dir/out")"
-refused 1 "other weights" "$shinden" eval "$m" "$dir/c.h5" --split val --text "sinus rhythm" --text-model "$other"
-refused 1 "other weights" "$shinden" eval "$m" "$dir/c.h5" --split val --text "sinus rhythm" --vectors e5-small
+refused 1 "differ in their" "$shinden" eval "$m" "$dir/c.h5" --split val --text "sinus rhythm" --text-model "$other"
+refused 1 "differ in their" "$shinden" eval "$m" "$dir/c.h5" --split val --text "sinus rhythm" --vectors e5-small
 refused 1 "no vector for the text" "$shinden" eval "$m" "$dir/c.h5" --split val --text "nothing of the kind" --vectors "$dir/v.safetensors"
 refused 1 "needs a vector" "$shinden" eval "$m" "$dir/c.h5" --split val --text "sinus rhythm"
 refused 1 "no finding of" "$shinden" eval "$m" "$dir/c.h5" --split val --text "sinus rhythm" --vectors "$dir/v.safetensors" --truth nonsense
@@ -121,6 +121,8 @@ grep -q '"init_sha256"' "$dir/out" || fail "nor does the model"
 refused 1 "encoder.fc.weight" "$shinden" train "$dir/c.h5" --loss bce --init "$dir/pre" "${small[@]}" --embed 24 -o "$dir/x"
 refused 1 "holds neither" "$shinden" train "$dir/c.h5" --loss bce --init "$dir" "${small[@]}" -o "$dir/x"
 refused 2 "no flag '--loss'" "$shinden" pretrain "$dir/c.h5" --loss clip -o "$dir/x"
+printf 'epochs: 2\nleave_out: sinus_rhythm\n' > "$dir/other.yaml"
+refused 1 "line 2, column 12: pretrain has no setting 'leave_out'" "$shinden" pretrain "$dir/c.h5" --config "$dir/other.yaml" -o "$dir/x"
 refused 2 "which cohorts" "$shinden" pretrain -o "$dir/x"
 refused 1 "holds a run already" "$shinden" pretrain "$dir/c.h5" "${pre[@]}" -o "$dir/pre"
 "$shinden" pretrain --help > "$dir/out"

@@ -55,6 +55,20 @@ static void test_launched(void **state)
     }
 }
 
+/** What all ranks say to each other about their states has room for so many. Refused before MPI starts. */
+static void test_too_many(void **state)
+{
+    (void)state;
+    shn_error  err = { 0 };
+    shn_group *g = NULL;
+    setenv("OMPI_COMM_WORLD_SIZE", "4097", 1);
+    assert_int_equal(shn_group_launched(), 4097);
+    assert_status(shn_group_join(&g, &err), SHN_RANGE);
+    assert_non_null(strstr(err.text, "4097 ranks, at most 4096"));
+    assert_null(g);
+    unsetenv("OMPI_COMM_WORLD_SIZE");
+}
+
 static void test_without_mpi(void **state)
 {
     (void)state;
@@ -72,6 +86,7 @@ static void test_without_mpi(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_alone), cmocka_unit_test(test_launched), cmocka_unit_test(test_without_mpi) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_alone), cmocka_unit_test(test_launched), cmocka_unit_test(test_too_many),
+                                        cmocka_unit_test(test_without_mpi) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -108,16 +108,16 @@ static void test_only_the_models_own_language_model(void **state)
     shn_phrase_free(p);
     refused(m, "nothing of the kind", plain, "no vector for the text");
     by.hash = "9999";
-    refused(m, "some phrase", by, "other weights (9999, not 0123)");
+    refused(m, "some phrase", by, "(a language model, 9999) and that of the model's texts (a language model, 0123) differ in their model;");
     by = plain;
     by.tokenizer = "x";
-    refused(m, "some phrase", by, "other tokenizer");
+    refused(m, "some phrase", by, "differ in their tokenizer;");
     by = plain;
     by.prompt = "";
-    refused(m, "some phrase", by, "other prompt");
+    refused(m, "some phrase", by, "differ in their prompt;");
     by = plain;
     by.pooling = "cls";
-    refused(m, "some phrase", by, "other pooling");
+    refused(m, "some phrase", by, "differ in their pooling;");
 
     by = plain;                                             /* centred there and not here: the centre is given back */
     by.centre = centre;
@@ -152,6 +152,7 @@ static void test_nearest_is_a_finding_that_was_seen(void **state)
     shn_error   err = { 0 };
     shn_phrase *p;
     double      cosine;
+    size_t      finding = 9;
     const shn_phrase_source source = { .vectors = write_cache(texts, v, 4, plain) };
     for (size_t width = 0; width <= D; width += D) {
         shn_model *m = make_model(width);
@@ -160,15 +161,23 @@ static void test_nearest_is_a_finding_that_was_seen(void **state)
         for (size_t i = 0; i < 2 * 3 * E; i++) z[i] = (float)shn_rng_normal(&r);
         assert_ok(shn_phrase_open(m, &source, "p", &p, &err));
         assert_true((p->names != NULL) == (width == 0));
-        assert_int_equal(shn_phrase_nearest(m, p, &cosine), 1);
+        assert_ok(shn_phrase_nearest(m, p, &finding, &cosine, &err));
+        assert_int_equal(finding, 1);
         assert_true(cosine > 0 && cosine <= 1);
         assert_int_equal(shn_phrase_applies(m, SHN_PHRASE_CLASS), width != 0);
         assert_int_equal(shn_phrase_applies(m, SHN_PHRASE_SENTENCES), 0);
         assert_ok(shn_readout_scores(m, width ? SHN_READOUT_CLASS : SHN_READOUT_LOGIT, z, 2, scores, &err));
         assert_ok(shn_phrase_scores(m, p, SHN_PHRASE_NEAREST, z, 2, nearest, &err));
         assert_true(nearest[0] == scores[1] && nearest[1] == scores[K + 1]);
+        for (long n = 1;; n++) {
+            shn_alloc_fail_after(n);
+            const shn_status st = shn_phrase_scores(m, p, SHN_PHRASE_NEAREST, z, 2, nearest, &err);
+            shn_alloc_fail_after(0);
+            if (st == SHN_OK) break;
+            assert_int_equal(st, SHN_NOMEM);
+        }
         memset(m->n_pos, 0, K * sizeof *m->n_pos);
-        assert_int_equal(shn_phrase_nearest(m, p, &cosine), -1);
+        assert_status(shn_phrase_nearest(m, p, &finding, &cosine, &err), SHN_MISMATCH);
         assert_status(shn_phrase_scores(m, p, SHN_PHRASE_NEAREST, z, 2, nearest, &err), SHN_MISMATCH);
         shn_phrase_free(p);
         for (long n = 1;; n++) {
@@ -233,7 +242,7 @@ static void test_the_document(void **state)
     shn_cohort  *c = make_cohort();
     shn_engine  *eng;
     shn_phrase  *p;
-    char        *json, *text;
+    char        *json, *text, *whole;
     float        z[N * 3 * E], score[N];
     uint32_t     rows[N];
     shn_engine_options engine;
@@ -262,7 +271,7 @@ static void test_the_document(void **state)
     assert_non_null(strstr(text, "AUROC"));
     assert_non_null(strstr(text, "truth: atrial_fibrillation, 8 of 23 records"));
     free(text);
-    free(json);
+    whole = json;
     json_decref(doc);
     assert_ok(shn_phrase_eval(m, eng, c, p, NULL, &o, &json, &err));
     doc = json_loads(json, 0, NULL);
@@ -271,6 +280,17 @@ static void test_the_document(void **state)
     assert_true(json_is_null(json_object_get(json_array_get(json_object_get(one, "ranking"), 0), "truth")));
     free(json);
     json_decref(doc);
+    for (long n = 1;; n++) {
+        shn_alloc_fail_after(n);
+        const shn_status st = shn_phrase_eval(m, eng, c, p, ids[0], &o, &json, &err);
+        shn_alloc_fail_after(0);
+        if (st == SHN_OK) break;
+        assert_int_equal(st, SHN_NOMEM);
+        assert_null(json);
+    }
+    assert_string_equal(json, whole);               /* nothing was left out for want of memory */
+    free(json);
+    free(whole);
     assert_status(shn_phrase_eval(m, eng, c, p, "nonsense", &o, &json, &err), SHN_RANGE);
     assert_status(shn_phrase_text("{", &text, &err), SHN_FORMAT);
     shn_phrase_free(p);

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/random.h"
+#include "base/safetensors.h"
 #include "data/cohort_writer.h"
 #include "shinden/pretrain.h"
 #include "shinden/signal.h"
@@ -79,6 +80,23 @@ static void test_recipe(void **state)
     for (; shn_pretrain_key_at((size_t)n); n++)
         assert_true(strcmp(shn_pretrain_key_at((size_t)n)->name, "loss") != 0 && strcmp(shn_pretrain_key_at((size_t)n)->name, "text") != 0);
     assert_true(n > 20);
+}
+
+/** What pretrain would not read is no setting of it: a cohort's labels left out of a file for train must not be left out in silence here. */
+static void test_a_file_of_settings(void **state)
+{
+    (void)state;
+    shn_error        err = { 0 };
+    shn_train_config c = small();
+    static const char good[] = "epochs: 7\nlr: 0.5\n", bad[] = "epochs: 9\nleave_out: atrial_fibrillation\n", unknown[] = "nonsense: 1\n";
+    assert_ok(shn_pretrain_config_parse(&c, good, strlen(good), &err));
+    assert_int_equal(c.epochs, 7);
+    assert_status(shn_pretrain_config_parse(&c, bad, strlen(bad), &err), SHN_RANGE);
+    assert_non_null(strstr(err.text, "line 2"));
+    assert_non_null(strstr(err.text, "pretrain has no setting 'leave_out'"));
+    assert_int_equal(c.epochs, 7);
+    assert_ok(shn_train_config_parse(&c, bad, strlen(bad), &err));
+    assert_status(shn_pretrain_config_parse(&c, unknown, strlen(unknown), &err), SHN_RANGE);
 }
 
 static double head_loss(shn_view_head *h, const float *z, float *d_z)
@@ -267,6 +285,21 @@ static void test_training_starts_from_it(void **state)
     assert_ok(shn_train(a, NULL, &c, run, NULL, &again, &err));
     for (size_t i = 0; i < enc.n_params; i++) assert_near((double)again->params[i], (double)m->params[i], 1e-6);
 
+    uint8_t *bytes;                                         /* and to pretrain itself, whose encoder says where it began */
+    size_t   n_bytes;
+    shn_safetensors *view;
+    p.epochs = 1;
+    strcpy(p.init, pre);
+    snprintf(run, sizeof run, "%s/pre2", root);
+    assert_ok(shn_pretrain(one, 1, &p, run, NULL, &err));
+    read_all(run, &bytes, &n_bytes);
+    assert_ok(shn_safetensors_open(bytes, n_bytes, &view, &err));
+    const char *manifest = shn_safetensors_metadata(view, "manifest"), *says = strstr(manifest, "\"init_sha256\":\"");
+    assert_non_null(says);
+    assert_memory_equal(strchr(says, ':') + 2, hash, 64);
+    shn_safetensors_close(view);
+    free(bytes);
+
     strcpy(c.init, pre);                                    /* other weights under the same settings: not resumed */
     snprintf(run, sizeof run, "%s/model", root);
     c.resume = 1;
@@ -304,6 +337,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_recipe),
+        cmocka_unit_test(test_a_file_of_settings),
         cmocka_unit_test(test_head_gradients_are_finite_differences),
         cmocka_unit_test(test_runs),
         cmocka_unit_test(test_training_starts_from_it),

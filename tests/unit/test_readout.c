@@ -254,7 +254,7 @@ static void test_sentences(void **state)
     m->head_bias = shn_alloc(K, sizeof *m->head_bias);
     for (size_t i = 0; i < K * E; i++) m->head_weight[i] = bce->head_weight[i];
     check(m, SHN_READOUT_JOINT, expected_joint_logit, NULL);
-    for (long n = 1; n <= 9; n++) {
+    for (long n = 1; n <= 12; n++) {
         shn_alloc_fail_after(n);
         const shn_status st = shn_readout_scores(m, SHN_READOUT_SENTENCES, z, 0, scores, &err);
         shn_alloc_fail_after(0);
@@ -262,6 +262,16 @@ static void test_sentences(void **state)
     }
     shn_model_free(m);
     shn_model_free(bce);
+}
+
+static shn_status phrase_scores(const shn_model *m, shn_readout readout, const float *vector, const float *z, float *score, shn_error *err)
+{
+    shn_readout_space *s;
+    shn_status st = shn_readout_space_new(m, readout, "a phrase", vector, &s, err);
+    if (st == SHN_OK) st = shn_readout_space_scores(s, z, N, score, err);
+    else assert_null(s);
+    shn_readout_space_free(s);
+    return st;
 }
 
 /** Any phrase: by class it is projected as a finding's text is, without a finding's bias; by sentences as a finding's name is. */
@@ -280,20 +290,20 @@ static void test_phrases(void **state)
     projected(m, v, c);
     for (int columns = 0; columns < 2; columns++) {
         m->has_class_columns = columns;
-        assert_ok(shn_readout_phrase_scores(m, SHN_READOUT_CLASS, "a phrase", phrase, z, N, score, &err));
+        assert_ok(phrase_scores(m, SHN_READOUT_CLASS, phrase, z, score, &err));
         for (size_t i = 0; i < N; i++) {
             double mean = 0;
             for (size_t w = 0; w < W; w++) mean += similarity(z + (i * W + w) * E, c, 0) / W;
             assert_near(score[i], columns ? m->class_scale * mean + m->class_bias : m->logit_scale * mean + m->logit_bias, 1e-4);
         }
     }
-    assert_ok(shn_readout_phrase_scores(m, SHN_READOUT_SENTENCES, "a phrase", phrase, z, N, score, &err));
+    assert_ok(phrase_scores(m, SHN_READOUT_SENTENCES, phrase, z, score, &err));
     for (size_t i = 0; i < N; i++)
         assert_near(score[i], (expected_of_bank(m, z + i * W * E, phrase) + expected_of_bank(m, z + (i * W + 1) * E, phrase)) / 2, 1e-4);
-    assert_status(shn_readout_phrase_scores(m, SHN_READOUT_MARGINAL, "a phrase", phrase, z, N, score, &err), SHN_MISMATCH);
+    assert_status(phrase_scores(m, SHN_READOUT_MARGINAL, phrase, z, score, &err), SHN_MISMATCH);
     assert_non_null(strstr(err.text, "class or sentences"));
     z[0] = NAN;
-    assert_status(shn_readout_phrase_scores(m, SHN_READOUT_CLASS, "a phrase", phrase, z, N, score, &err), SHN_RANGE);
+    assert_status(phrase_scores(m, SHN_READOUT_CLASS, phrase, z, score, &err), SHN_RANGE);
     assert_non_null(strstr(err.text, "phrase 'a phrase'"));
     shn_model_free(m);
 }

@@ -74,6 +74,27 @@ static void test_what_is_left_out(void **state)
     shn_sentences_free(&s);
 }
 
+/** A language that writes no blanks: a long sentence is cut between two characters, also where a blank stands near its begin only. */
+static void test_long_without_blanks(void **state)
+{
+    (void)state;
+    enum { LETTERS = 400 };                             /* of three bytes each */
+    static const char *const begins[] = { "", "x", "xy", "1) " };
+    for (size_t b = 0; b < 4; b++) {
+        char          report[8 + 3 * LETTERS] = "";
+        shn_error     err = { 0 };
+        shn_sentences s;
+        const size_t  n_begin = strlen(begins[b]);
+        strcpy(report, begins[b]);
+        for (int i = 0; i < LETTERS; i++) strcat(report, "\xE8\xAA\xBF");      /* U+8ABF */
+        assert_ok(shn_sentences_split(report, &s, &err));
+        assert_int_equal(s.n, 1);
+        assert_int_equal(strlen(s.text[0]), n_begin + (SHN_SENTENCE_MAX - 1 - n_begin) / 3 * 3);
+        assert_memory_equal(s.text[0], report, strlen(s.text[0]));
+        shn_sentences_free(&s);
+    }
+}
+
 static void test_failures(void **state)
 {
     (void)state;
@@ -106,6 +127,7 @@ int main(void)
         cmocka_unit_test(test_full_stops),
         cmocka_unit_test(test_statement_lists),
         cmocka_unit_test(test_what_is_left_out),
+        cmocka_unit_test(test_long_without_blanks),
         cmocka_unit_test(test_failures),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -259,6 +259,46 @@ static void test_reports_are_counted_and_drawn(void **state)
     close_site(&s);
 }
 
+/** Records without a patient's name may all be one person's: a sentence that only they have stays without words. */
+static void test_patients_without_a_name_do_not_count(void **state)
+{
+    (void)state;
+    enum { UNNAMED = 6, NAMED = 4, ROWS = UNNAMED + NAMED + 1 };
+    static const char *const patients[NAMED + 1] = { "a", "b", "c", "d", "a" };
+    shn_error err = { 0 };
+    shn_cohort *c;
+    shn_cohort_writer *w;
+    shn_reports r;
+    uint32_t    rows[ROWS];
+    char        path[300];
+    snprintf(path, sizeof path, "%s/c.h5", test_folder());
+    const shn_cohort_spec spec = { .path = path, .n_rows = ROWS, .n_samples = CT, .fs_hz = 100, .finding_ids = cohort_ids, .n_findings = CK };
+    assert_ok(shn_cohort_writer_new(&spec, &w, &err));
+    for (size_t i = 0; i < ROWS; i++) {
+        static const float mv[CT];
+        const uint8_t label[CK] = { 0 }, known[CK] = { 1, 1, 1 };
+        char id[16];
+        snprintf(id, sizeof id, "r%zu", i);
+        shn_cohort_row row = { .n_samples = CT, .labels = label, .known = known, .id = id, .patient = i < UNNAMED ? "" : patients[i - UNNAMED],
+                               .split = "train", .age = NAN, .report = i < UNNAMED ? "both say so. the unnamed alone." : "both say so." };
+        for (int l = 0; l < SHN_LEADS; l++) row.lead_mv[l] = mv;
+        assert_ok(shn_cohort_writer_row(w, i, &row, &err));
+        rows[i] = (uint32_t)i;
+    }
+    assert_ok(shn_cohort_writer_finish(w, &err));
+    shn_cohort_writer_free(w);
+    assert_ok(shn_cohort_open(path, &c, &err));
+    assert_ok(shn_reports_new(c, rows, ROWS, &r, &err));
+    assert_int_equal(r.n, 2);
+    assert_int_equal(r.count[0], ROWS);
+    assert_int_equal(r.n_patients[0], NAMED);
+    assert_string_equal(r.text[1], "the unnamed alone");
+    assert_int_equal(r.count[1], UNNAMED);
+    assert_int_equal(r.n_patients[1], 0);
+    shn_reports_free(&r);
+    shn_cohort_close(c);
+}
+
 static shn_train_config small_sentences(shn_loss loss)
 {
     shn_train_config c = small(loss);
@@ -543,7 +583,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_loss_learns),
         cmocka_unit_test(test_resumed_runs_end_with_the_same_bits),
-        cmocka_unit_test(test_reports_are_counted_and_drawn),
+        cmocka_unit_test(test_reports_are_counted_and_drawn), cmocka_unit_test(test_patients_without_a_name_do_not_count),
         cmocka_unit_test(test_sentences_train_with_every_loss),
         cmocka_unit_test(test_sentences_are_learned),
         cmocka_unit_test(test_few_codes),

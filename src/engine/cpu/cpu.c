@@ -327,7 +327,9 @@ shn_status shn_engine_new_cpu(const shn_encoder *enc, size_t n_samples, size_t b
     char tiles[24] = "", ranks[24] = "";
     if (e->type == SHN_F32 && e->tile_max) snprintf(tiles, sizeof tiles, "winograd %u ", e->tile_max);
     if (e->group) snprintf(ranks, sizeof ranks, "%u ranks ", shn_group_size(e->group));
-    snprintf(out->describe, sizeof out->describe, "cpu %s %s %s%s%u thread%s %s", e->type == SHN_BF16 ? "bf16" : "f32", shn_isa_name(isa),
-             tiles, ranks, e->n_threads, e->n_threads == 1 ? "" : "s", shn_compute_version());
+    const char *type = e->type == SHN_BF16 ? "bf16" : "f32";
+    snprintf(out->kernels, sizeof out->kernels, "cpu %s %s %s%s", type, shn_isa_name(isa), tiles, shn_compute_version());
+    snprintf(out->describe, sizeof out->describe, "cpu %s %s %s%s%u thread%s %s", type, shn_isa_name(isa), tiles, ranks, e->n_threads,
+             e->n_threads == 1 ? "" : "s", shn_compute_version());
     return SHN_OK;
 }

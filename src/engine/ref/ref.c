@@ -302,6 +302,7 @@ shn_status shn_engine_new_ref(const shn_encoder *enc, size_t n_samples, size_t b
         return shn_fail_nomem(err, "engine.ref");
     }
     *out = (shn_engine_made){ .ops = &ref_ops, .self = e, .n_threads = 1 };
+    snprintf(out->kernels, sizeof out->kernels, "ref f64 plain C");
     snprintf(out->describe, sizeof out->describe, "ref f64 plain C 1 thread");
     return SHN_OK;
 }
