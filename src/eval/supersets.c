@@ -157,7 +157,10 @@ static shn_status score_texts(const supersets *s, const shn_vectors *v, shn_erro
         char text[SHN_FINDING_TEXT_MAX];
         shn_registry_text(s->nodes.registry, s->nodes.node[p], form, japanese, text);
         st = shn_vectors_get(v, text, raw, err);
-        if (st == SHN_OK) st = shn_readout_phrase_scores(m, SHN_READOUT_CLASS, text, raw, set->z, set->n, column, err);
+        shn_readout_space *space = NULL;
+        if (st == SHN_OK) st = shn_readout_space_new(m, SHN_READOUT_CLASS, text, raw, &space, err);
+        if (st == SHN_OK) st = shn_readout_space_scores(space, set->z, set->n, column, err);
+        shn_readout_space_free(space);
         for (size_t i = 0; st == SHN_OK && i < set->n; i++) s->own[i * P + p] = column[i];
     }
     free(raw);

@@ -290,7 +290,10 @@ void shn_train_defaults(shn_loss loss, size_t n_samples, double fs_hz, shn_train
     c->batch_size = 64;
     c->accum_freq = 1;
     c->winograd = 6;
-    c->lr = sigmoid || loss == SHN_LOSS_JACCARD_SOFTMAX ? 1e-3 : 3e-3;
+    /* what differs between losses won in configs/recipe.yaml: docs/training.md */
+    c->lr = loss == SHN_LOSS_SIGLIP_JACCARD || loss == SHN_LOSS_JACCARD_SOFTMAX ? 1e-3 : 3e-3;
+    c->class_columns = loss == SHN_LOSS_SIGLIP_JACCARD ? 1 : 0;
+    c->label_weight_power = loss == SHN_LOSS_JACCARD_SOFTMAX ? 1 : 0;
     c->lr_text_scale = pair ? 0.1 : 1;
     c->wd = 0.01;
     c->beta1 = 0.9;

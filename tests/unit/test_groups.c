@@ -267,7 +267,10 @@ static void test_supersets_score_as_class_does(void **state)
     size_t   n = 0;
     assert_ok(shn_vectors_open("hash", 0, &v, &err));
     assert_ok(shn_vectors_get(v, "left bundle branch block", raw, &err));
-    assert_ok(shn_readout_phrase_scores(f.m, SHN_READOUT_CLASS, "left bundle branch block", raw, f.j.set.z, N, score, &err));
+    shn_readout_space *space;
+    assert_ok(shn_readout_space_new(f.m, SHN_READOUT_CLASS, "left bundle branch block", raw, &space, &err));
+    assert_ok(shn_readout_space_scores(space, f.j.set.z, N, score, &err));
+    shn_readout_space_free(space);
     for (size_t i = 0; i < N; i++) {
         if (i == 7) continue;                               /* one kind is not known there */
         known_score[n] = score[i];
