@@ -25,6 +25,7 @@ typedef struct host_call {
     const void *a, *b;
     void       *c;
     size_t      bytes;
+    int         backwards;
     char        args[GPU_ARGS_MAX];
 } host_call;
 struct gpu_graph { size_t n; host_call calls[]; };
@@ -34,6 +35,7 @@ typedef struct host_device {
     long       calls, fail_at;          /* the fail_at-th call fails; 0 none */
     size_t     memory, used;            /* bytes; memory 0: no limit */
     int        dw_bf16;                 /* weight gradients come in the operands' type */
+    int         backwards;              /* threads run in the other order */
     int        recording;
     size_t     n_recorded, replays, n_open;     /* n_open: blocks, plans and graphs that were not given back */
     host_call *recorded;
@@ -41,7 +43,7 @@ typedef struct host_device {
 
 /** What tests read and set: of the device that was opened last. */
 static host_device *host_last;
-static host_device  host_wish;          /* fail_at, memory, dw_bf16 of the next device */
+static host_device  host_wish;          /* fail_at, memory, dw_bf16, backwards of the next device */
 
 static shn_status host_count(gpu_device *d, const char *call, shn_error *err)
 {
@@ -52,16 +54,19 @@ static shn_status host_count(gpu_device *d, const char *call, shn_error *err)
 
 /* ---- the kernels ---- */
 
-static void host_launch(gpu_kernel kernel, uint32_t n_blocks, const void *args)
+/** backwards: the last block and thread first. On a GPU there is no order, so nothing may depend on it. */
+static void host_launch(gpu_kernel kernel, uint32_t n_blocks, const void *args, int backwards)
 {
     static char shared[GPU_THREADS * GPU_LANE * 4 * GPU_SUMS_MAX];
     switch (kernel) {
 #define X(name, phases, bytes)                                                                                            \
     case GPU_KERNEL_##name:                                                                                               \
-        for (uint32_t block = 0; block < n_blocks; block++) {                                                             \
+        for (uint32_t b = 0; b < n_blocks; b++) {                                                                         \
+            const uint32_t block = backwards ? n_blocks - 1 - b : b;                                                      \
             memset(shared, 0xa5, sizeof shared);                  /* what a thread did not write is not there */                 \
             for (int phase = 0; phase < (phases); phase++)                                                                \
-                for (uint32_t thread = 0; thread < GPU_THREADS; thread++) gpu_body_##name(args, block, thread, phase, shared); \
+                for (uint32_t t = 0; t < GPU_THREADS; t++)                                                                \
+                    gpu_body_##name(args, block, backwards ? GPU_THREADS - 1 - t : t, phase, shared);                     \
         }                                                                                                                 \
         break;
         GPU_KERNELS(X)
@@ -120,7 +125,7 @@ static void host_multiply(const gpu_product *p, const float *a, const float *b, 
 static void host_run(const host_call *call)
 {
     switch (call->what) {
-    case HOST_LAUNCH: host_launch(call->kernel, call->n_blocks, call->args); break;
+    case HOST_LAUNCH: host_launch(call->kernel, call->n_blocks, call->args, call->backwards); break;
     case HOST_CONV: host_convolve(call->conv, call->a, call->b, call->c); break;
     case HOST_PRODUCT: host_multiply(&call->shape, call->a, call->b, call->c); break;
     case HOST_CLEAR: memset(call->c, 0, call->bytes); break;
@@ -191,7 +196,7 @@ static shn_status host_sync(gpu_device *d, shn_error *err) { return host_count(d
 
 static shn_status host_launch_call(gpu_device *d, gpu_kernel kernel, uint32_t n_blocks, const void *args, shn_error *err)
 {
-    host_call call = { .what = HOST_LAUNCH, .kernel = kernel, .n_blocks = n_blocks };
+    host_call call = { .what = HOST_LAUNCH, .kernel = kernel, .n_blocks = n_blocks, .backwards = ((host_device *)d)->backwards };
     memcpy(call.args, args, gpu_args_size(kernel));
     return host_do(d, &call, gpu_kernel_name(kernel), err);
 }

@@ -285,10 +285,12 @@ static void same_bits_and_company(place where, shn_precision precision)
     float       *x = noise(5, B * record), *d_z = noise(6, B * E), *z = floats(B * E), *alone = floats(B * E);
     pass         p[2];
     for (int k = 0; k < 2; k++) {
+        host_wish.backwards = k;                /* on the host: in whatever order threads run */
         shn_engine *e = cuda_engine_of(n, where, T, B, precision);
         p[k] = run(n, e, x, B, d_z);
         shn_engine_free(e);
     }
+    host_wish.backwards = 0;
     assert_memory_equal(p[0].z, p[1].z, B * E * sizeof *z);
     assert_memory_equal(p[0].gradient, p[1].gradient, n->enc.n_params * sizeof *z);
     assert_memory_equal(p[0].params, p[1].params, n->enc.n_params * sizeof *z);
@@ -434,7 +436,7 @@ static void test_every_failing_call_is_survived(void **state)
     }
     host_wish.fail_at = 0;
     printf("           %ld calls failed in turn\n", failures);
-    assert_true(failures > 300);
+    assert_true(failures > 200);
     free(x), free(d_z);
     net_free(n);
 }

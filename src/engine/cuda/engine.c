@@ -298,7 +298,7 @@ shn_status cuda_engine_new(gpu_device *device, const shn_encoder *enc, size_t n_
         return st;
     }
     *out = (shn_engine_made){ .ops = &cuda_ops, .self = e, .n_threads = 1 };
-    snprintf(out->describe, sizeof out->describe, "cuda %s %s%s %s", e->type == GPU_BF16 ? "bf16" : e->tf32 ? "tf32" : "f32", e->fast ? "fast " : "",
+    snprintf(out->describe, sizeof out->describe, "cuda %s %s%.48s %s", e->type == GPU_BF16 ? "bf16" : e->tf32 ? "tf32" : "f32", e->fast ? "fast " : "",
              device->name, device->libraries);
     return SHN_OK;
 }
