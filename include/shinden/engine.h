@@ -23,12 +23,11 @@ typedef enum shn_precision {
 } shn_precision;
 
 typedef struct shn_engine_options {
-    const char   *name;         /**< "cpu" (default), "ref" or "cuda" */
+    const char   *name;         /**< "cpu" (default), "ref", "cuda" or "cuda-fast": cuda with algorithms whose bits differ from run to run */
     shn_precision precision;    /**< auto */
     unsigned      n_threads;    /**< 0: one per usable core */
     unsigned      winograd;     /**< outputs of a Winograd tile at most: 6 (default), 4, 2 (as exact as direct convolution), 0 (direct); f32 */
     const char   *isa;          /**< NULL: all the CPU has; "base", "avx2", "avx512", "amx": at most that (also env SHINDEN_ISA) */
-    int           fast;         /**< cuda: 1 allows algorithms whose bits differ from run to run; 0 (default): same seed, same bits on the same GPU */
     shn_group    *group;        /**< ranks that share each batch; NULL: alone. Borrowed. Not for "ref" and "cuda" */
     int           sync_statistics;  /**< of a group: 1 (default) batch normalisation over the records of all ranks; 0: over each rank's own,
                                      running statistics are the ranks' mean */

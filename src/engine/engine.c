@@ -26,8 +26,8 @@ static shn_status maker_of(const char *name, shn_engine_maker **out, shn_error *
 {
     if (!name || strcmp(name, "cpu") == 0) *out = shn_engine_new_cpu;
     else if (strcmp(name, "ref") == 0) *out = shn_engine_new_ref;
-    else if (strcmp(name, "cuda") != 0)
-        return shn_fail(err, SHN_UNSUPPORTED, SHN_REASON_UNSUPPORTED, "engine", "no engine '%s' in this build, choose cpu, ref or cuda", name);
+    else if (strcmp(name, "cuda") != 0 && strcmp(name, "cuda-fast") != 0)
+        return shn_fail(err, SHN_UNSUPPORTED, SHN_REASON_UNSUPPORTED, "engine", "no engine '%s' in this build, choose cpu, ref, cuda or cuda-fast", name);
 #ifdef SHINDEN_CUDA
     else *out = shn_engine_new_cuda;
 #else

@@ -13,6 +13,9 @@ done
 "$program" bench --quick --threads 2 --only text_ --json > "$folder/t.json"
 for row in text_tokens_bpe text_encode_512x4; do grep -q "\"name\": \"$row\"" "$folder/t.json" || { echo "no row $row"; exit 1; }; done
 
+"$program" bench --quick --only text_tokens > "$folder/t.txt"
+grep -Eq "^no rows of a GPU: (this build has no CUDA|no CUDA device)" "$folder/t.txt" || grep -q cuda_ "$folder/t.txt" || { echo "bench does not say what it lacks of a GPU"; exit 1; }
+
 "$program" bench --explain > "$folder/e.txt"
 for line in "^layer4.1.conv2.weight .* length 156 .*F(" "^conv1.weight .*oneDNN"; do grep -q "$line" "$folder/e.txt" || { echo "--explain: no $line"; exit 1; }; done
 grep -q "F(6,3)" "$folder/e.txt" || { echo "--explain: the default has no F(6,3)"; exit 1; }

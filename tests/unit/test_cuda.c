@@ -3,64 +3,11 @@
  * the GPU where the build and the machine have one. Convolutions, products, copies and recordings of the GPU itself are what only the
  * latter proves.
  */
-#include "engine_support.h"
-
-#include "base/alloc.h"
-#include "engine/cuda/cuda.h"
-#include "gpu_host.h"
-
-static const shn_encoder_config narrow = { .n_leads = 12, .width = 8, .blocks = { 1, 1, 1, 1 }, .max_pool = 1, .embed = 5 };
-
-static shn_status new_on_host(const shn_encoder *enc, size_t n_samples, size_t batch_max, int training, const shn_engine_options *options,
-                              shn_engine_made *out, shn_error *err)
-{
-    return cuda_engine_new(host_open(), enc, n_samples, batch_max, training, options, out, err);
-}
-
-/* ---- engines to compare ---- */
-
-typedef enum place { ON_HOST, ON_GPU } place;
-
-static shn_status try_engine(const net *n, place where, size_t T, size_t B, int training, shn_precision precision, shn_engine **out, shn_error *err)
-{
-    shn_engine_options o;
-    shn_engine_defaults(&o);
-    o.name = "cuda";
-    o.precision = precision;
-    const shn_status st = where == ON_GPU ? shn_engine_new(&n->enc, T, B, training, &o, out, err)
-                                          : shn_engine_make(new_on_host, &n->enc, T, B, training, &o, out, err);
-    if (st == SHN_OK) shn_engine_set(*out, n->params, n->state);
-    return st;
-}
-
-static shn_engine *cuda_engine_of(const net *n, place where, size_t T, size_t B, shn_precision precision)
-{
-    shn_error   err;
-    shn_engine *e;
-    assert_ok(try_engine(n, where, T, B, 1, precision, &e, &err));
-    return e;
-}
-
-/** Skips the test, saying why, where there is no GPU. */
-static void need_gpu(void)
-{
-    shn_error   err;
-    shn_engine *e = NULL;
-    net        *n = net_new(&narrow, 1);
-    const shn_status st = try_engine(n, ON_GPU, 40, 2, 0, SHN_PRECISION_F32, &e, &err);
-    shn_engine_free(e);
-    net_free(n);
-    if (st == SHN_OK) return;
-    if (st != SHN_UNSUPPORTED) fail_msg("[%s] %s", err.where, err.text);
-    printf("skipped: %s\n", err.text);
-    skip();
-}
+#include "cuda_support.h"
 
 /* ---- one pass against the reference ---- */
 
 typedef struct pass { float *z, *gradient, *params, *state, *embedded; double square; } pass;
-
-static const shn_adamw hyper = { .lr = 1e-3f, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f, .weight_decay = 0.05f };
 
 static pass run(const net *n, shn_engine *e, const float *x, size_t B, const float *d_z)
 {
@@ -387,114 +334,13 @@ static void test_many_batch_sizes(void **state)
     free(x), free(z), free(first);
 }
 
-/* ---- errors ---- */
-
-/** Everything a training does, once; what fails, fails cleanly. */
-static shn_status course(const net *n, const float *x, const float *d_z, shn_error *err)
-{
-    shn_engine *e = NULL;
-    float      *z = floats(3 * n->enc.config.embed), *p = floats(n->enc.n_params), *s = floats(n->enc.n_state);
-    shn_status  st = try_engine(n, ON_HOST, 20, 3, 1, SHN_PRECISION_BF16, &e, err);
-    for (uint64_t k = 1; k <= 3 && st == SHN_OK; k++) {
-        st = shn_engine_forward(e, x, 3, 1, z, err);
-        shn_engine_zero_gradient(e);
-        if (st == SHN_OK) st = shn_engine_backward(e, x, d_z, 3, err);
-        if (st == SHN_OK && !isfinite(shn_engine_gradient_square(e))) st = shn_engine_check(e, err);
-        if (st == SHN_OK) st = shn_engine_step(e, &hyper, k, 1, err);
-        if (st == SHN_OK) st = shn_engine_embed(e, x, 2, z, err);
-    }
-    if (st == SHN_OK) {
-        shn_engine_get_moments(e, p, p);
-        shn_engine_get(e, p, s);
-        st = shn_engine_check(e, err);
-        for (size_t i = 0; i < n->enc.n_params && st == SHN_OK; i++) assert_true(isfinite(p[i]));
-        shn_error again;
-        if (st != SHN_OK) assert_int_equal(shn_engine_embed(e, x, 2, z, &again), st);     /* what was kept is told again */
-    }
-    shn_engine_free(e);
-    free(z), free(p), free(s);
-    return st;
-}
-
-static void test_every_failing_call_is_survived(void **state)
-{
-    (void)state;
-    shn_error                err;
-    const shn_encoder_config tiny = { .n_leads = 2, .width = 8, .blocks = { 1, 1 }, .max_pool = 1, .embed = 2 };
-    net   *n = net_new(&tiny, 1);
-    float *x = noise(1, 3 * 20 * 2), *d_z = noise(2, 3 * 2);
-    long   failures = 0;
-    for (long at = 1;; at++) {
-        memset(&err, 0, sizeof err);
-        host_wish.fail_at = at;
-        const shn_status st = course(n, x, d_z, &err);
-        if (st == SHN_OK) break;
-        assert_int_equal(st, SHN_DEVICE);
-        assert_non_null(strstr(err.text, "made to fail"));
-        assert_null(host_last);
-        failures++;
-    }
-    host_wish.fail_at = 0;
-    printf("           %ld calls failed in turn\n", failures);
-    assert_true(failures > 200);
-    free(x), free(d_z);
-    net_free(n);
-}
-
-static void test_memory_has_an_end(void **state)
-{
-    (void)state;
-    shn_error   err;
-    shn_engine *e;
-    net        *n = net_new(&narrow, 1);
-    host_wish.memory = 1 << 20;
-    assert_status(try_engine(n, ON_HOST, 1000, 64, 1, SHN_PRECISION_F32, &e, &err), SHN_NOMEM);
-    assert_non_null(strstr(err.text, "64 records of 1000 samples"));
-    host_wish.memory = 0;
-    assert_status(try_engine(n, ON_HOST, 1 << 20, 1 << 14, 1, SHN_PRECISION_F32, &e, &err), SHN_RANGE);
-    assert_non_null(strstr(err.text, "2^31"));
-    for (long at = 1, failures = 0;; at++) {
-        shn_alloc_fail_after(at);
-        const shn_status st = try_engine(n, ON_HOST, 40, 2, 1, SHN_PRECISION_F32, &e, &err);
-        shn_alloc_fail_after(0);
-        if (st == SHN_OK) {
-            assert_true(failures >= 2);
-            shn_engine_free(e);
-            break;
-        }
-        assert_int_equal(st, SHN_NOMEM);
-        failures++;
-    }
-    net_free(n);
-}
-
-/** Without CUDA in the build, or without a GPU, asking for the engine is a clear error and nothing worse. */
-static void test_absence_is_told(void **state)
-{
-    (void)state;
-    shn_error        err;
-    shn_engine      *e = NULL;
-    net             *n = net_new(&narrow, 1);
-    const shn_status st = try_engine(n, ON_GPU, 40, 2, 0, SHN_PRECISION_F32, &e, &err);
-#ifdef SHINDEN_CUDA
-    if (st != SHN_OK) assert_non_null(strstr(err.text, "no CUDA device"));
-#else
-    assert_int_equal(st, SHN_UNSUPPORTED);
-    assert_non_null(strstr(err.text, "--preset cuda"));
-#endif
-    assert_true((st == SHN_OK) == (e != NULL));
-    shn_engine_free(e);
-    net_free(n);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_equals_reference),       cmocka_unit_test(test_wide_layers_and_many_records),
         cmocka_unit_test(test_twenty_steps),           cmocka_unit_test(test_bf16_is_near_f32),
         cmocka_unit_test(test_same_bits_and_company),  cmocka_unit_test(test_gradients_add_up_and_leave_no_trace),
-        cmocka_unit_test(test_many_batch_sizes),       cmocka_unit_test(test_every_failing_call_is_survived),
-        cmocka_unit_test(test_memory_has_an_end),      cmocka_unit_test(test_absence_is_told),
+        cmocka_unit_test(test_many_batch_sizes),
         cmocka_unit_test(test_equals_reference_on_gpu), cmocka_unit_test(test_twenty_steps_on_gpu),
         cmocka_unit_test(test_bf16_is_near_f32_on_gpu), cmocka_unit_test(test_same_bits_and_company_on_gpu),
     };

@@ -75,4 +75,8 @@ const char *gpu_kernel_name(gpu_kernel kernel);
 /** The first CUDA device, or $SHINDEN_CUDA_DEVICE. SHN_UNSUPPORTED where there is none ("no CUDA device: ..."), SHN_DEVICE. */
 SHN_NODISCARD shn_status gpu_open_cuda(gpu_device **out, shn_error *err);
 
+/** The chip's own figures, from its clocks and units: dense GFLOP/s in f32, TF32 and bf16 (NAN where the chip is not known here), memory in GB/s. */
+typedef struct gpu_peaks { char chip[16]; double f32, tf32, bf16, bandwidth, memory_gb; } gpu_peaks;
+SHN_NODISCARD shn_status gpu_cuda_peaks(gpu_peaks *out, shn_error *err);
+
 #endif

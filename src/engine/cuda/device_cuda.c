@@ -4,6 +4,7 @@
  * on what else is in flight.
  */
 #include <cublas_v2.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -243,6 +244,29 @@ static shn_status choose(int *number, shn_error *err)
     if (*end || at < 0 || at >= n)
         return shn_fail(err, SHN_RANGE, SHN_REASON_BAD_VALUE, where, "SHINDEN_CUDA_DEVICE=%s, this machine has devices 0 to %d", wish, n - 1);
     *number = (int)at;
+    return SHN_OK;
+}
+
+shn_status gpu_cuda_peaks(gpu_peaks *out, shn_error *err)
+{
+    int        number, major = 0, minor = 0, sms = 0, clock_khz = 0, memory_khz = 0, bus = 0;
+    size_t     left = 0, memory = 0;
+    shn_status st = choose(&number, err);
+    if (st == SHN_OK) st = CUDA(cudaSetDevice(number));
+    if (st == SHN_OK) st = CUDA(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, number));
+    if (st == SHN_OK) st = CUDA(cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, number));
+    if (st == SHN_OK) st = CUDA(cudaDeviceGetAttribute(&sms, cudaDevAttrMultiProcessorCount, number));
+    if (st == SHN_OK) st = CUDA(cudaDeviceGetAttribute(&clock_khz, cudaDevAttrClockRate, number));
+    if (st == SHN_OK) st = CUDA(cudaDeviceGetAttribute(&memory_khz, cudaDevAttrMemoryClockRate, number));
+    if (st == SHN_OK) st = CUDA(cudaDeviceGetAttribute(&bus, cudaDevAttrGlobalMemoryBusWidth, number));
+    if (st == SHN_OK) st = CUDA(cudaMemGetInfo(&left, &memory));
+    if (st != SHN_OK) return st;
+    const int    sm = major * 10 + minor;
+    const double cycles = (double)sms * clock_khz * 1e3 / 1e9;          /* 10^9 a second, over all units */
+    const double bf16 = sm == 90 ? 4096 : sm == 80 ? 2048 : NAN, f32 = sm == 90 ? 256 : sm == 80 ? 128 : NAN;   /* operations of a unit and cycle */
+    *out = (gpu_peaks){ .f32 = cycles * f32, .tf32 = cycles * bf16 / 2, .bf16 = cycles * bf16, .bandwidth = 2.0 * memory_khz * 1e3 * bus / 8 / 1e9,
+                        .memory_gb = (double)memory / 1e9 };
+    snprintf(out->chip, sizeof out->chip, "sm_%d", sm);
     return SHN_OK;
 }
 

@@ -271,7 +271,7 @@ static shn_status build(cuda_engine *e, const shn_engine_options *o, shn_error *
     e->type = o->precision == SHN_PRECISION_AUTO || o->precision == SHN_PRECISION_BF16 ? GPU_BF16 : GPU_F32;
     e->element = e->type == GPU_BF16 ? 2 : 4;
     e->tf32 = o->precision == SHN_PRECISION_TF32;
-    e->fast = o->fast;
+    e->fast = o->name && strcmp(o->name, "cuda-fast") == 0;
     e->fresh = 1;
     shn_status st = cuda_plan(e, err);
     if (st == SHN_OK) st = cuda_place_convs(e, err);

@@ -3,90 +3,22 @@
 #define SHN_ENGINE_CUDA_KERNELS_BODY_H
 
 #include <math.h>
-#include <string.h>
 
-#include "engine/cuda/kernels.h"
+#include "engine/cuda/lanes.h"
 #include "shinden/encoder.h"
 
-#ifdef __CUDACC__
-#define GPU_FN static __device__ __forceinline__
-#else
-#define GPU_FN static inline
-#endif
 #define GPU_BODY(name) GPU_FN void gpu_body_##name(const gpu_##name##_args *a, uint32_t block, uint32_t thread, int phase, char *shared)
-
-/* ---- eight channels at once ---- */
-
-GPU_FN float gpu_from_bits(uint32_t bits)
-{
-    float v;
-    memcpy(&v, &bits, sizeof v);
-    return v;
-}
-
-GPU_FN uint32_t gpu_bits(float v)
-{
-    uint32_t bits;
-    memcpy(&bits, &v, sizeof bits);
-    return bits;
-}
-
-/** Round to nearest even; a NaN stays one. */
-GPU_FN uint32_t gpu_bf16(float v)
-{
-    const uint32_t u = gpu_bits(v);
-    return v == v ? (u + 0x7fffu + ((u >> 16) & 1u)) >> 16 : 0x7fc0u;
-}
-
-/** Lane `at` of an array: 16 or 32 bytes, aligned to their size. */
-GPU_FN void gpu_load(const void *p, size_t at, int type, float v[GPU_LANE])
-{
-#ifdef __CUDACC__
-    if (type == GPU_BF16) {
-        const uint4    q = ((const uint4 *)p)[at];
-        const uint32_t w[4] = { q.x, q.y, q.z, q.w };
-        for (int i = 0; i < 4; i++) {
-            v[2 * i] = gpu_from_bits(w[i] << 16);
-            v[2 * i + 1] = gpu_from_bits(w[i] & 0xffff0000u);
-        }
-        return;
-    }
-    const float4 a = ((const float4 *)p)[2 * at], b = ((const float4 *)p)[2 * at + 1];
-    v[0] = a.x, v[1] = a.y, v[2] = a.z, v[3] = a.w, v[4] = b.x, v[5] = b.y, v[6] = b.z, v[7] = b.w;
-#else
-    if (type == GPU_BF16)
-        for (int i = 0; i < GPU_LANE; i++) v[i] = gpu_from_bits((uint32_t)((const uint16_t *)p)[at * GPU_LANE + (size_t)i] << 16);
-    else memcpy(v, (const float *)p + at * GPU_LANE, GPU_LANE * sizeof *v);
-#endif
-}
-
-GPU_FN void gpu_store(void *p, size_t at, int type, const float v[GPU_LANE])
-{
-#ifdef __CUDACC__
-    if (type == GPU_BF16) {
-        uint32_t w[4];
-        for (int i = 0; i < 4; i++) w[i] = gpu_bf16(v[2 * i]) | gpu_bf16(v[2 * i + 1]) << 16;
-        ((uint4 *)p)[at] = make_uint4(w[0], w[1], w[2], w[3]);
-        return;
-    }
-    ((float4 *)p)[2 * at] = make_float4(v[0], v[1], v[2], v[3]);
-    ((float4 *)p)[2 * at + 1] = make_float4(v[4], v[5], v[6], v[7]);
-#else
-    if (type == GPU_BF16)
-        for (int i = 0; i < GPU_LANE; i++) ((uint16_t *)p)[at * GPU_LANE + (size_t)i] = (uint16_t)gpu_bf16(v[i]);
-    else memcpy((float *)p + at * GPU_LANE, v, GPU_LANE * sizeof *v);
-#endif
-}
-
-GPU_FN void gpu_zeros(float v[GPU_LANE])
-{
-    for (int i = 0; i < GPU_LANE; i++) v[i] = 0;
-}
 
 GPU_FN void gpu_apply(const gpu_affine *bn, uint32_t c, float v[GPU_LANE])
 {
-    for (int i = 0; i < GPU_LANE; i++)
-        v[i] = bn->mean ? (v[i] - bn->mean[c + (uint32_t)i]) * bn->scale[c + (uint32_t)i] + bn->beta[c + (uint32_t)i] : v[i] + bn->beta[c + (uint32_t)i];
+    float beta[GPU_LANE], mean[GPU_LANE], scale[GPU_LANE];
+    gpu_load(bn->beta, c / GPU_LANE, GPU_F32, beta);
+    if (bn->mean) {
+        gpu_load(bn->mean, c / GPU_LANE, GPU_F32, mean);
+        gpu_load(bn->scale, c / GPU_LANE, GPU_F32, scale);
+        for (int i = 0; i < GPU_LANE; i++) v[i] = (v[i] - mean[i]) * scale[i];
+    }
+    for (int i = 0; i < GPU_LANE; i++) v[i] += beta[i];
 }
 
 GPU_FN float gpu_relu(float v) { return v <= 0 ? 0 : v; }        /* a NaN stays one */
@@ -272,8 +204,8 @@ GPU_BODY(normalise_pool)
 {
     (void)phase, (void)shared;
     const uint32_t at = block * GPU_THREADS + thread, row = at / a->lanes, lane = at % a->lanes;
-    float   v[GPU_LANE], best[GPU_LANE];
-    uint8_t from[GPU_LANE];
+    float    v[GPU_LANE], best[GPU_LANE];
+    uint32_t from[GPU_LANE];
     if (row >= a->n_total) return;
     gpu_zeros(best);
     for (int i = 0; i < GPU_LANE; i++) from[i] = 1;
@@ -286,12 +218,12 @@ GPU_BODY(normalise_pool)
                 const float r = gpu_relu(v[i]);
                 if (k > (t == 0) && !(r > best[i]) && r == r) continue;
                 best[i] = r;
-                from[i] = (uint8_t)k;
+                from[i] = k;
             }
         }
     }
     gpu_store(a->out, at, a->type, best);
-    for (int i = 0; i < GPU_LANE && a->from; i++) a->from[(size_t)at * GPU_LANE + (size_t)i] = from[i];
+    if (a->from) gpu_store_bytes(a->from, at, from);
 }
 
 GPU_BODY(mean)
@@ -306,7 +238,8 @@ GPU_BODY(mean)
         gpu_load(a->x, ((size_t)record * a->length + t) * a->lanes + lane, a->type, v);
         for (int i = 0; i < GPU_LANE; i++) sum[i] += v[i];
     }
-    for (int i = 0; i < GPU_LANE; i++) a->pooled[(size_t)at * GPU_LANE + (size_t)i] = (float)(sum[i] / a->length);
+    for (int i = 0; i < GPU_LANE; i++) v[i] = (float)(sum[i] / a->length);
+    gpu_store(a->pooled, at, GPU_F32, v);
 }
 
 GPU_BODY(bias)
@@ -324,8 +257,10 @@ GPU_BODY(bias)
 GPU_FN void gpu_load_winners(const gpu_mask_sums_args *a, uint32_t row, uint32_t c, float v[GPU_LANE])
 {
     const uint32_t record = row / a->length, t = row % a->length;
+    uint32_t       from[GPU_LANE];
+    gpu_load_bytes(a->from, ((size_t)row * a->s.C + c) / GPU_LANE, from);
     for (uint32_t i = 0; i < GPU_LANE; i++) {
-        const size_t at = ((size_t)record * a->conv_length + 2 * t + a->from[(size_t)row * a->s.C + c + i] - 1) * a->s.C + c + i;
+        const size_t at = ((size_t)record * a->conv_length + 2 * t + from[i] - 1) * a->s.C + c + i;
         v[i] = a->type == GPU_BF16 ? gpu_from_bits((uint32_t)((const uint16_t *)a->y)[at] << 16) : ((const float *)a->y)[at];
     }
 }
@@ -336,8 +271,10 @@ GPU_FN void gpu_mask(const gpu_mask_sums_args *a, uint32_t row, uint32_t c, floa
     const size_t at = ((size_t)row * a->s.C + c) / GPU_LANE;
     float        out[GPU_LANE];
     if (a->d) gpu_load(a->d, at, a->type, g);
-    else
-        for (uint32_t i = 0; i < GPU_LANE; i++) g[i] = a->spread[(size_t)(row / a->length) * a->s.C + c + i] / (float)a->length;
+    else {
+        gpu_load(a->spread, ((size_t)(row / a->length) * a->s.C + c) / GPU_LANE, GPU_F32, g);
+        for (int i = 0; i < GPU_LANE; i++) g[i] /= (float)a->length;
+    }
     if (a->other) {
         gpu_load(a->other, at, a->type, out);
         for (int i = 0; i < GPU_LANE; i++) g[i] += out[i];
@@ -351,7 +288,7 @@ GPU_BODY(mask_sums)
 {
     const uint32_t n_sums = a->y2 ? 3 : 2;
     uint32_t row, c;
-    float    g[GPU_LANE], v[GPU_LANE], sum[GPU_LANE], dot[GPU_LANE], dot2[GPU_LANE];
+    float    g[GPU_LANE], v[GPU_LANE], mean[GPU_LANE], mean2[GPU_LANE], sum[GPU_LANE], dot[GPU_LANE], dot2[GPU_LANE];
     if (phase == 1) {
         gpu_sums_write(&a->s, n_sums, block, thread, shared, a->partial);
         return;
@@ -360,6 +297,8 @@ GPU_BODY(mask_sums)
     gpu_zeros(sum);
     gpu_zeros(dot);
     gpu_zeros(dot2);
+    gpu_load(a->mean, c / GPU_LANE, GPU_F32, mean);
+    if (a->y2) gpu_load(a->mean2, c / GPU_LANE, GPU_F32, mean2);
     for (int k = 0; k < GPU_SUM_ROWS && row < a->s.n_rows; k++, row += a->s.row_lanes) {
         const size_t at = ((size_t)row * a->s.C + c) / GPU_LANE;
         gpu_mask(a, row, c, g);
@@ -367,11 +306,11 @@ GPU_BODY(mask_sums)
         else gpu_load(a->y, at, a->type, v);
         for (uint32_t i = 0; i < GPU_LANE; i++) {
             sum[i] += g[i];
-            dot[i] += g[i] * (v[i] - a->mean[c + i]);
+            dot[i] += g[i] * (v[i] - mean[i]);
         }
         if (!a->y2) continue;
         gpu_load(a->y2, at, a->type, v);
-        for (uint32_t i = 0; i < GPU_LANE; i++) dot2[i] += g[i] * (v[i] - a->mean2[c + i]);
+        for (uint32_t i = 0; i < GPU_LANE; i++) dot2[i] += g[i] * (v[i] - mean2[i]);
     }
     gpu_sums_keep(&a->s, thread, 0, sum, shared);
     gpu_sums_keep(&a->s, thread, 1, dot, shared);
@@ -397,27 +336,31 @@ GPU_FN void gpu_gather(const gpu_bn_backward_args *a, uint32_t row, uint32_t lan
 {
     const uint32_t record = row / a->conv_length, t = row % a->conv_length;
     float          d[GPU_LANE];
+    uint32_t       from[GPU_LANE];
     gpu_zeros(g);
     for (uint32_t w = t / 2; w <= (t + 1) / 2 && w < a->out_length; w++) {
         const size_t at = ((size_t)record * a->out_length + w) * a->lanes + lane;
         gpu_load(a->g, at, a->type, d);
-        for (uint32_t i = 0; i < GPU_LANE; i++)
-            if (a->from[at * GPU_LANE + i] == t + 1 - 2 * w) g[i] += d[i];
+        gpu_load_bytes(a->from, at, from);
+        for (int i = 0; i < GPU_LANE; i++)
+            if (from[i] == t + 1 - 2 * w) g[i] += d[i];
     }
 }
 
 GPU_BODY(bn_backward)
 {
     (void)phase, (void)shared;
-    const uint32_t at = block * GPU_THREADS + thread, row = at / a->lanes, lane = at % a->lanes, c = lane * GPU_LANE, C = a->lanes * GPU_LANE;
-    float g[GPU_LANE], y[GPU_LANE];
+    const uint32_t at = block * GPU_THREADS + thread, row = at / a->lanes, lane = at % a->lanes;
+    float g[GPU_LANE], y[GPU_LANE], mean[GPU_LANE], k[3][GPU_LANE];
     if (row >= a->n_total) return;
     gpu_zeros(g);
     if (row < a->n_rows) {
         if (a->from) gpu_gather(a, row, lane, g);
         else gpu_load(a->g, at, a->type, g);
         gpu_load(a->y, at, a->type, y);
-        for (uint32_t i = 0; i < GPU_LANE; i++) g[i] = a->k[c + i] * g[i] - a->k[2 * C + c + i] - (y[i] - a->mean[c + i]) * a->k[C + c + i];
+        gpu_load(a->mean, lane, GPU_F32, mean);
+        for (uint32_t q = 0; q < 3; q++) gpu_load(a->k, lane + q * a->lanes, GPU_F32, k[q]);
+        for (int i = 0; i < GPU_LANE; i++) g[i] = k[0][i] * g[i] - k[2][i] - (y[i] - mean[i]) * k[1][i];
     }
     gpu_store(a->d_y, at, a->type, g);
 }
