@@ -1,7 +1,7 @@
 /**
  * An engine executes the encoder's table: embedding with running statistics, the training pass with batch statistics, its
- * gradients, and the optimizer step. `ref` is plain C and is the oracle; `cpu` is Winograd and oneDNN. Nothing above this header
- * knows which one runs. An engine knows no files, no losses and no ECG.
+ * gradients, and the optimizer step. `ref` is plain C and is the oracle; `cpu` is Winograd and oneDNN; `cuda` is a GPU (builds with
+ * SHINDEN_CUDA). Nothing above this header knows which one runs. An engine knows no files, no losses and no ECG.
  */
 #ifndef SHINDEN_ENGINE_H
 #define SHINDEN_ENGINE_H
@@ -16,18 +16,19 @@ extern "C" {
 typedef struct shn_engine shn_engine;
 
 typedef enum shn_precision {
-    SHN_PRECISION_AUTO,         /**< bf16 where the CPU has AMX, else f32 */
+    SHN_PRECISION_AUTO,         /**< cpu: bf16 where it has AMX, else f32; cuda: bf16 */
     SHN_PRECISION_F32,
-    SHN_PRECISION_BF16          /**< bf16 activations and conv weights, f32 masters, statistics, gradients of weights */
+    SHN_PRECISION_BF16,         /**< bf16 activations and conv weights, f32 masters, statistics, gradients of weights */
+    SHN_PRECISION_TF32          /**< f32 whose convolutions round their operands to 10 bits of mantissa; cuda only */
 } shn_precision;
 
 typedef struct shn_engine_options {
-    const char   *name;         /**< "cpu" (default) or "ref" */
+    const char   *name;         /**< "cpu" (default), "ref", "cuda" or "cuda-fast": cuda with algorithms whose bits differ from run to run */
     shn_precision precision;    /**< auto */
     unsigned      n_threads;    /**< 0: one per usable core */
     unsigned      winograd;     /**< outputs of a Winograd tile at most: 6 (default), 4, 2 (as exact as direct convolution), 0 (direct); f32 */
     const char   *isa;          /**< NULL: all the CPU has; "base", "avx2", "avx512", "amx": at most that (also env SHINDEN_ISA) */
-    shn_group    *group;        /**< ranks that share each batch; NULL: alone. Borrowed. Not for "ref" */
+    shn_group    *group;        /**< ranks that share each batch; NULL: alone. Borrowed. Not for "ref" and "cuda" */
     int           sync_statistics;  /**< of a group: 1 (default) batch normalisation over the records of all ranks; 0: over each rank's own,
                                      running statistics are the ranks' mean */
 } shn_engine_options;
@@ -37,11 +38,16 @@ void shn_engine_defaults(shn_engine_options *options);
  * @param n_samples  length of every input; see shn_engine_good_length
  * @param batch_max  largest batch of any later call
  * @param training   0: only shn_engine_embed is allowed and no activations are kept; 1: all calls
- * Errors  SHN_UNSUPPORTED  precision that this CPU or engine cannot run, unknown name;  SHN_RANGE;  SHN_NOMEM;  SHN_DEVICE
+ * Errors  SHN_UNSUPPORTED  precision that this CPU or engine cannot run, unknown name, no GPU;  SHN_RANGE;  SHN_NOMEM;  SHN_DEVICE
  */
 SHN_NODISCARD shn_status shn_engine_new(const shn_encoder *enc, size_t n_samples, size_t batch_max, int training,
                                         const shn_engine_options *options, shn_engine **out, shn_error *err);
 void        shn_engine_free(shn_engine *eng);                   /**< accepts NULL */
+/**
+ * The error of an earlier call that had no way to report it: on a GPU copies of weights, moments and gradients can fail; what they gave is NaN then.
+ * Ask before what was fetched is kept. SHN_OK for engines on the CPU.
+ */
+SHN_NODISCARD shn_status shn_engine_check(const shn_engine *eng, shn_error *err);
 const char *shn_engine_describe(const shn_engine *eng);         /**< "cpu f32 avx512 2 threads oneDNN 2.6.3"; borrowed */
 const char *shn_engine_kernels(const shn_engine *eng);          /**< "cpu f32 avx512 winograd 6 oneDNN 2.6.3": what is computed with, however many do it; borrowed */
 unsigned    shn_engine_n_threads(const shn_engine *eng);

@@ -8,23 +8,17 @@
 #include "cli/bench_rows.h"
 #include "compute/isa.h"
 
-/**
- * parts above 1: a batch of B records in so many parts, as --accum-freq has it: every part is embedded, then passed again with its
- * gradient. one_thread: 1 only on one thread, 2 on one and on all, 0 on all.
- */
-typedef struct shape { const char *name; int train; size_t T, B, parts; unsigned one_thread, quick; int bf16, peer; } shape;
-
-static const shape shapes[] = {
-    { "train_12x4992_b32", 1, 4992, 32, 1, 2, 0, 1, 1 },     { "train_12x1000_b64", 1, 1000, 64, 1, 2, 1, 1, 1 },
-    { "train_12x250_b64", 1, 250, 64, 1, 2, 1, 1, 1 },       { "train_12x1000_b8", 1, 1000, 8, 1, 0, 0, 0, 0 },
-    { "train_12x1000_b256", 1, 1000, 256, 1, 0, 0, 0, 0 },   { "train_12x1000_b1024_in_16", 1, 1000, 1024, 16, 0, 0, 0, 0 },
-    { "infer_12x4992_b32", 0, 4992, 32, 1, 2, 0, 1, 1 },     { "infer_12x1000_b64", 0, 1000, 64, 1, 0, 1, 1, 1 },
-    { "latency_12x4992", 0, 4992, 1, 1, 2, 1, 0, 0 },        { "latency_12x1000", 0, 1000, 1, 1, 1, 0, 0, 0 },
+static const bench_shape shapes[] = {
+    { "train_12x4992_b32", 1, 4992, 32, 1, 2, 0, 1, 1, NULL },     { "train_12x1000_b64", 1, 1000, 64, 1, 2, 1, 1, 1, NULL },
+    { "train_12x250_b64", 1, 250, 64, 1, 2, 1, 1, 1, NULL },       { "train_12x1000_b8", 1, 1000, 8, 1, 0, 0, 0, 0, NULL },
+    { "train_12x1000_b256", 1, 1000, 256, 1, 0, 0, 0, 0, NULL },   { "train_12x1000_b1024_in_16", 1, 1000, 1024, 16, 0, 0, 0, 0, NULL },
+    { "infer_12x4992_b32", 0, 4992, 32, 1, 2, 0, 1, 1, NULL },     { "infer_12x1000_b64", 0, 1000, 64, 1, 0, 1, 1, 1, NULL },
+    { "latency_12x4992", 0, 4992, 1, 1, 2, 1, 0, 0, NULL },        { "latency_12x1000", 0, 1000, 1, 1, 1, 0, 0, 0, NULL },
 };
 
 typedef struct bench_net { shn_encoder enc; float *params, *state, *x, *z, *d_z; shn_engine *engine; } bench_net;
 
-static shn_status step(bench_net *n, const shape *s, uint64_t number, shn_error *err)
+static shn_status step(bench_net *n, const bench_shape *s, uint64_t number, shn_error *err)
 {
     const shn_adamw hyper = { .lr = 1e-3f, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f, .weight_decay = 0.05f };
     const size_t part = s->B / s->parts, row = s->T * n->enc.config.n_leads, E = n->enc.config.embed;
@@ -47,7 +41,7 @@ static shn_status step(bench_net *n, const shape *s, uint64_t number, shn_error 
  * and block outputs are made from one more result. Embedding writes and reads each result once. The optimizer and packing move 40 bytes
  * per parameter and step.
  */
-static double bytes_per_record(const bench_net *n, const shape *s, size_t element)
+static double bytes_per_record(const bench_net *n, const bench_shape *s, size_t element)
 {
     double values = 0;
     for (size_t i = 0; i < n->enc.n_units; i++) {
@@ -59,7 +53,7 @@ static double bytes_per_record(const bench_net *n, const shape *s, size_t elemen
     return values * (double)element + per_step / (double)s->B;
 }
 
-static shn_status prepare(bench_net *n, const bench_run *run, const shape *s, unsigned threads, shn_precision precision, shn_error *err)
+static shn_status prepare(bench_net *n, const bench_run *run, const bench_shape *s, unsigned threads, shn_precision precision, shn_error *err)
 {
     shn_encoder_config c;
     shn_engine_options o;
@@ -77,6 +71,7 @@ static shn_status prepare(bench_net *n, const bench_run *run, const shape *s, un
     bench_fill(n->x, n_x, 2);
     bench_fill(n->d_z, n_z, 3);
     shn_engine_defaults(&o);
+    if (s->engine) o.name = s->engine;
     o.n_threads = threads;
     o.isa = run->isa;
     o.precision = precision;
@@ -93,7 +88,7 @@ static void release(bench_net *n)
 }
 
 /** Steps until the time is up, at least 3; the first two are not counted. */
-static shn_status repeat(bench_net *n, const bench_run *run, const shape *s, double *median, double *spread, shn_error *err)
+static shn_status repeat(bench_net *n, const bench_run *run, const bench_shape *s, double *median, double *spread, shn_error *err)
 {
     enum { MOST = 200 };
     double       times[MOST];
@@ -101,7 +96,7 @@ static shn_status repeat(bench_net *n, const bench_run *run, const shape *s, dou
     shn_status   st = SHN_OK;
     const double budget = run->quick ? 2 : 8;
     /* a rate of one thread is in processor time, so that neighbours do not count; a latency is what somebody waits for */
-    double (*const clock)(void) = shn_engine_n_threads(n->engine) == 1 && s->B > 1 ? bench_thread_now : bench_now;
+    double (*const clock)(void) = shn_engine_n_threads(n->engine) == 1 && s->B > 1 && !s->engine ? bench_thread_now : bench_now;
     for (uint64_t k = 1; k <= 2 && st == SHN_OK; k++) st = step(n, s, k, err);
     const double start = bench_now();
     while (st == SHN_OK && done < MOST && (done < 3 || bench_now() - start < budget)) {
@@ -114,7 +109,7 @@ static shn_status repeat(bench_net *n, const bench_run *run, const shape *s, dou
     return st;
 }
 
-static shn_status one(bench_run *run, const shape *s, unsigned threads, shn_precision precision, shn_error *err)
+shn_status bench_encoder(bench_run *run, const bench_shape *s, unsigned threads, shn_precision precision, const bench_limits *limits, shn_error *err)
 {
     bench_net *n = shn_alloc(1, sizeof *n);
     double     median = 1;
@@ -130,14 +125,14 @@ static shn_status one(bench_run *run, const shape *s, unsigned threads, shn_prec
         const double flops = shn_encoder_flops(&n->enc, s->T), records = (double)s->B / median;
         /* a training step is three forward passes less the stem's data gradient */
         const double work = s->train ? (s->parts > 1 ? 4 : 3) * flops - 2.0 * 12 * 64 * 7 * (double)(s->T / 2) : flops;
-        snprintf(row.name, sizeof row.name, "%s%s", s->name, precision == SHN_PRECISION_BF16 ? "_bf16" : precision == SHN_PRECISION_F32 ? "_f32" : "");
+        snprintf(row.name, sizeof row.name, "%s%s", s->name, precision == SHN_PRECISION_BF16 ? "_bf16" : precision == SHN_PRECISION_F32 ? "_f32" : precision == SHN_PRECISION_TF32 ? "_tf32" : "");
         snprintf(row.unit, sizeof row.unit, latency ? "ms" : "records/s");
-        snprintf(row.isa, sizeof row.isa, "%s", shn_isa_name(isa));
-        snprintf(row.precision, sizeof row.precision, bf16 ? "bf16" : "f32");
+        snprintf(row.isa, sizeof row.isa, "%s", limits ? limits->isa : shn_isa_name(isa));
+        snprintf(row.precision, sizeof row.precision, bf16 ? "bf16" : precision == SHN_PRECISION_TF32 ? "tf32" : "f32");
         row.value = latency ? median * 1e3 : records;
-        row.peak_fraction = work * records / 1e9 / (bf16 ? run->peak_bf16[all] : run->peak_f32[all]);
-        row.bandwidth_fraction = bytes_per_record(n, s, bf16 ? 2 : 4) * records / 1e9 / run->bandwidth[all];
-        if (s->peer && threads == run->threads_all) st = bench_against_peer(run, &row, err);
+        row.peak_fraction = work * records / 1e9 / (limits ? limits->peak : bf16 ? run->peak_bf16[all] : run->peak_f32[all]);
+        row.bandwidth_fraction = bytes_per_record(n, s, bf16 ? 2 : 4) * records / 1e9 / (limits ? limits->bandwidth : run->bandwidth[all]);
+        if (s->peer && (threads == run->threads_all || s->engine)) st = bench_against_peer(run, &row, err);
     }
     release(n);
     free(n);
@@ -149,13 +144,13 @@ shn_status bench_engine(bench_run *run, shn_error *err)
     shn_isa    isa;
     shn_status st = shn_isa_choose(run->isa, &isa, err);
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes && st == SHN_OK; i++) {
-        const shape *s = &shapes[i];
+        const bench_shape *s = &shapes[i];
         if (!bench_wants(run, s->name) || (run->quick && !s->quick)) continue;
-        if (s->one_thread > 0 || run->threads_all == 1) st = one(run, s, 1, SHN_PRECISION_AUTO, err);
-        if (st == SHN_OK && s->one_thread != 1 && run->threads_all > 1) st = one(run, s, run->threads_all, SHN_PRECISION_AUTO, err);
+        if (s->one_thread > 0 || run->threads_all == 1) st = bench_encoder(run, s, 1, SHN_PRECISION_AUTO, NULL, err);
+        if (st == SHN_OK && s->one_thread != 1 && run->threads_all > 1) st = bench_encoder(run, s, run->threads_all, SHN_PRECISION_AUTO, NULL, err);
         /* where both precisions have products, the one that AUTO does not take is shown, too */
         if (st == SHN_OK && !run->quick && isa >= SHN_ISA_AVX512 && !isnan(run->peak_bf16[0]) && s->bf16)
-            st = one(run, s, run->threads_all, isa == SHN_ISA_AMX ? SHN_PRECISION_F32 : SHN_PRECISION_BF16, err);
+            st = bench_encoder(run, s, run->threads_all, isa == SHN_ISA_AMX ? SHN_PRECISION_F32 : SHN_PRECISION_BF16, NULL, err);
     }
     return st;
 }

@@ -16,6 +16,7 @@
     X(machine, "sustained arithmetic peak and memory bandwidth of this machine, now")                                   \
     X(kernels, "each distinct convolution of the encoder, each kernel, each pass, on one thread")                       \
     X(engine, "training and embedding of the default encoder")                                                          \
+    X(cuda, "the same on a GPU, where this build and this machine have one")                                            \
     X(loader, "cropping and augmenting batches from packed records, on one thread")                                     \
     X(text, "tokenizer and text encode on the registry's texts, a small random decoder")                                \
     X(predict, "one record to its findings, without and with a bank of report sentences, on one thread")                \
@@ -43,8 +44,22 @@ typedef struct bench_run {
     shn_watcher watcher;
     double      peak_f32[2], peak_bf16[2], bandwidth[2];    /* of one thread and of all; GFLOP/s and GB/s; NAN unknown */
     unsigned    threads_all;
+    char        no_gpu[192];        /* why there are no rows of a GPU; "" there are */
 } bench_run;
 
+/** What a row of the encoder runs; parts above 1: a batch of B records in so many parts, as --accum-freq has it: every part is embedded, then passed again with its gradient. */
+typedef struct bench_shape {
+    const char *name;
+    int         train;
+    size_t      T, B, parts;
+    unsigned    one_thread, quick;      /* one_thread: 1 only on one thread, 2 on one and on all, 0 on all */
+    int         bf16, peer;
+    const char *engine;                 /* NULL: cpu */
+} bench_shape;
+/** What a shape's row is held against: the text of its isa, GFLOP/s of its precision, GB/s. */
+typedef struct bench_limits { const char *isa; double peak, bandwidth; } bench_limits;
+/** Times one shape and adds its row. limits NULL: those that bench_machine found. */
+SHN_NODISCARD shn_status bench_encoder(bench_run *run, const bench_shape *s, unsigned threads, shn_precision precision, const bench_limits *limits, shn_error *err);
 /** Appends a copy. SHN_NOMEM. */
 SHN_NODISCARD shn_status bench_add(bench_run *run, const bench_row *row, shn_error *err);
 /** 1 if this row was asked for. */

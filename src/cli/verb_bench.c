@@ -155,6 +155,7 @@ static void print_table(const bench_run *run)
         else printf("      -\n");
     }
     if (!run->peer) puts("no peer was run (--peer), so there are no ratios");
+    if (*run->no_gpu) printf("no rows of a GPU: %s\n", run->no_gpu);
     if (shn_isa_host() != SHN_ISA_AMX) puts("this CPU has no AMX: bars that are set for AMX stay open");
 }
 

@@ -31,7 +31,7 @@ static void help(void)
          "  -o OUT                   the array; its ending names the format\n"
          "  --split NAME             of a cohort (all)\n"
          "  --unit                   vectors of length 1\n"
-         "  --engine NAME            cpu (default) or ref\n"
+         "  --engine NAME            cpu (default), ref, cuda or cuda-fast\n"
          "  --threads N              one per core\n" RECORD_HELP "\n"
          "example: shinden embed run/model.safetensors cohort.h5 --split val -o val.npy");
 }

@@ -20,13 +20,14 @@ typedef struct arguments {
     shn_phrase_source source;
     shn_eval_options eval;
     int              json;
+    const char      *engine;
 } arguments;
 
 static void help(void)
 {
     puts("usage: shinden eval MODEL COHORT.h5 --split NAME|all [--readout NAME] [--json] [--csv FILE] [--html FILE]\n"
          "                    [--findings LIST] [--subgroups] [--subgroups-csv FILE] [--supersets] [--home COHORT] [--bootstrap N] [--seed N] [--threads N]\n"
-         "                    [--no-controls]\n"
+         "                    [--no-controls] [--engine NAME]\n"
          "       shinden eval MODEL COHORT.h5 --split NAME|all --text PHRASE --vectors CACHE|--text-model FILE|DIR [--truth FINDING] [--json]\n\n"
          "  All metrics of docs/metrics.md with 95 % intervals by patient bootstrap, and the controls beside them. What was fitted on the\n"
          "  same records (read-out, thresholds, calibration) is cross-fitted, and the output says so.\n\n"
@@ -41,6 +42,7 @@ static void help(void)
          "  --json           the whole result (docs/json.md) instead of the table\n"
          "  --csv FILE       one line per finding;  --html FILE  a page\n"
          "  --bootstrap N    resamples, 1000; 0: no intervals\n"
+         "  --engine NAME    cpu (default), ref, cuda or cuda-fast\n"
          "  --no-controls    without label frequency, the random encoder's probe and the simple features' probe\n"
          "  --permute-labels SEED   a control: the split's labels shuffled between patients; every AUROC must be chance\n\n"
          "  --text PHRASE    scores any phrase, in or out of the model's findings: by its own place in the space (class), by the report sentences like it\n"
@@ -58,7 +60,7 @@ static int parse(int argc, char **argv, arguments *a)
     static const struct option longs[] = {
         { "split", required_argument, NULL, 's' },     { "readout", required_argument, NULL, 'r' }, { "json", no_argument, NULL, 'j' },
         { "csv", required_argument, NULL, 'c' },       { "html", required_argument, NULL, 'p' },    { "bootstrap", required_argument, NULL, 'b' },
-        { "seed", required_argument, NULL, 'e' },      { "threads", required_argument, NULL, 't' }, { "no-controls", no_argument, NULL, 'n' },
+        { "seed", required_argument, NULL, 'e' },      { "threads", required_argument, NULL, 't' }, { "engine", required_argument, NULL, 'E' }, { "no-controls", no_argument, NULL, 'n' },
         { "permute-labels", required_argument, NULL, 'P' }, { "home", required_argument, NULL, 'H' },
         { "findings", required_argument, NULL, 'f' },  { "subgroups", no_argument, NULL, 'g' },     { "subgroups-csv", required_argument, NULL, 'G' },
         { "supersets", no_argument, NULL, 'u' },
@@ -90,6 +92,7 @@ static int parse(int argc, char **argv, arguments *a)
             if (!cli_count("eval", "--threads", optarg, 1, 256, &v)) return 1 + CLI_USAGE;
             a->eval.n_threads = (unsigned)v;
             break;
+        case 'E': a->engine = optarg; break;
         case 'T': a->text = optarg; break;
         case 'U': a->truth = optarg; break;
         case 'V': a->source.vectors = a->eval.vectors = optarg; break;
@@ -182,6 +185,7 @@ int verb_eval(int argc, char **argv)
     char       *json = NULL, *text = NULL;
     shn_engine_defaults(&options);
     options.n_threads = a.eval.n_threads;
+    if (a.engine) options.name = a.engine;
     shn_status st = shn_model_read(a.model, &m, &err);
     if (st == SHN_OK) st = shn_cohort_open(a.cohort, &c, &err);
     if (st == SHN_OK && a.home) st = shn_cohort_open(a.home, &home, &err);

@@ -32,7 +32,7 @@ static void help(void)
          "  --readout NAME           class, class-prior, marginal, sentences, joint, logit: instead of the model's own choice\n"
          "  --text PHRASE            also the scores of any phrase (text and JSON), by class, sentences and the nearest finding; its vector from\n"
          "  --vectors CACHE          a file of shinden text encode, or e5-small;  --text-model FILE|DIR: the language model of the model's texts\n"
-         "  --engine NAME            cpu (default) or ref\n"
+         "  --engine NAME            cpu (default), ref, cuda or cuda-fast\n"
          "  --threads N              (1; one record keeps one thread busy per test window)\n" RECORD_HELP "\n"
          "example: shinden predict run/model.safetensors records/00001_hr --plot ecg.png");
 }

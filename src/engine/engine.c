@@ -22,8 +22,31 @@ void shn_engine_defaults(shn_engine_options *options)
     *options = (shn_engine_options){ .name = "cpu", .precision = SHN_PRECISION_AUTO, .winograd = 6, .sync_statistics = 1 };
 }
 
+static shn_status maker_of(const char *name, shn_engine_maker **out, shn_error *err)
+{
+    if (!name || strcmp(name, "cpu") == 0) *out = shn_engine_new_cpu;
+    else if (strcmp(name, "ref") == 0) *out = shn_engine_new_ref;
+    else if (strcmp(name, "cuda") != 0 && strcmp(name, "cuda-fast") != 0)
+        return shn_fail(err, SHN_UNSUPPORTED, SHN_REASON_UNSUPPORTED, "engine", "no engine '%s' in this build, choose cpu, ref, cuda or cuda-fast", name);
+#ifdef SHINDEN_CUDA
+    else *out = shn_engine_new_cuda;
+#else
+    else return shn_fail(err, SHN_UNSUPPORTED, SHN_REASON_UNSUPPORTED, "engine", "this build has no CUDA; configure with --preset cuda, or choose the engine cpu");
+#endif
+    return SHN_OK;
+}
+
 shn_status shn_engine_new(const shn_encoder *enc, size_t n_samples, size_t batch_max, int training,
                           const shn_engine_options *options, shn_engine **out, shn_error *err)
+{
+    shn_engine_maker *maker = NULL;
+    const shn_status  st = maker_of(options ? options->name : NULL, &maker, err);
+    *out = NULL;
+    return st == SHN_OK ? shn_engine_make(maker, enc, n_samples, batch_max, training, options, out, err) : st;
+}
+
+shn_status shn_engine_make(shn_engine_maker *maker, const shn_encoder *enc, size_t n_samples, size_t batch_max, int training,
+                           const shn_engine_options *options, shn_engine **out, shn_error *err)
 {
     shn_engine_options defaults;
     *out = NULL;
@@ -37,10 +60,6 @@ shn_status shn_engine_new(const shn_encoder *enc, size_t n_samples, size_t batch
         return shn_fail(err, SHN_RANGE, SHN_REASON_BAD_VALUE, "engine", "batch of %zu records, must be 1 to %d", batch_max, BATCH_MAX);
     if (options->winograd > 6 || options->winograd % 2 != 0)
         return shn_fail(err, SHN_RANGE, SHN_REASON_BAD_VALUE, "engine", "Winograd tiles of %u outputs, choose 6, 4, 2 or 0", options->winograd);
-    const char *name = options->name ? options->name : "cpu";
-    shn_engine_maker *maker = strcmp(name, "cpu") == 0 ? shn_engine_new_cpu : strcmp(name, "ref") == 0 ? shn_engine_new_ref : NULL;
-    if (!maker)
-        return shn_fail(err, SHN_UNSUPPORTED, SHN_REASON_UNSUPPORTED, "engine", "no engine '%s' in this build, choose cpu or ref", name);
     shn_engine *e = shn_alloc(1, sizeof *e);
     if (!e) return shn_fail_nomem(err, "engine");
     e->batch_max = batch_max;
@@ -60,6 +79,8 @@ void shn_engine_free(shn_engine *e)
     e->made.ops->free(e->made.self);
     free(e);
 }
+
+shn_status shn_engine_check(const shn_engine *e, shn_error *err) { return e->made.ops->check ? e->made.ops->check(e->made.self, err) : SHN_OK; }
 
 const char *shn_engine_describe(const shn_engine *e) { return e->made.describe; }
 const char *shn_engine_kernels(const shn_engine *e) { return e->made.kernels; }
@@ -94,7 +115,7 @@ static shn_status check_batch(const shn_engine *e, size_t B, int needs_training,
         return shn_fail(err, SHN_RANGE, SHN_REASON_BAD_VALUE, where, "%zu records, this engine was made for 1 to %zu", B, e->batch_max);
     if (needs_training && !e->training)
         return shn_fail(err, SHN_RANGE, SHN_REASON_BAD_VALUE, where, "this engine was made without training");
-    return SHN_OK;
+    return shn_engine_check(e, err);
 }
 
 shn_status shn_engine_embed(shn_engine *e, const float *x, size_t B, float *z, shn_error *err)
@@ -147,7 +168,8 @@ double shn_engine_gradient_square(const shn_engine *e)
 
 shn_status shn_engine_step(shn_engine *e, const shn_adamw *hyper, uint64_t step, float grad_scale, shn_error *err)
 {
-    if (!e->training) return check_batch(e, 1, 1, "engine.step", err);
+    const shn_status st = check_batch(e, 1, 1, "engine.step", err);
+    if (st != SHN_OK) return st;
     if (step == 0) return shn_fail(err, SHN_RANGE, SHN_REASON_BAD_VALUE, "engine.step", "step 0, the first step is 1");
     if (!(isfinite(hyper->lr) && hyper->beta1 >= 0 && hyper->beta1 < 1 && hyper->beta2 >= 0 && hyper->beta2 < 1 && hyper->eps > 0 &&
           isfinite(hyper->weight_decay) && isfinite(grad_scale)))

@@ -18,6 +18,7 @@ typedef struct shn_engine_ops {
     void       (*get_gradient)(const void *self, float *gradient);
     double     (*gradient_square)(const void *self);
     shn_status (*step)(void *self, const shn_adamw *hyper, uint64_t step, float grad_scale, shn_error *err);
+    shn_status (*check)(const void *self, shn_error *err);      /* NULL: set, get and their like cannot fail */
 } shn_engine_ops;
 
 /** What a constructor fills: the functions, its own object, a one-line description, its threads. */
@@ -31,6 +32,10 @@ typedef struct shn_engine_made {
 
 typedef shn_status shn_engine_maker(const shn_encoder *enc, size_t n_samples, size_t batch_max, int training,
                                     const shn_engine_options *options, shn_engine_made *out, shn_error *err);
-shn_engine_maker shn_engine_new_ref, shn_engine_new_cpu;
+shn_engine_maker shn_engine_new_ref, shn_engine_new_cpu, shn_engine_new_cuda;
+
+/** shn_engine_new with a constructor instead of a name: tests run engines on devices of their own. */
+SHN_NODISCARD shn_status shn_engine_make(shn_engine_maker *maker, const shn_encoder *enc, size_t n_samples, size_t batch_max, int training,
+                                         const shn_engine_options *options, shn_engine **out, shn_error *err);
 
 #endif

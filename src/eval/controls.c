@@ -55,6 +55,7 @@ static shn_status settle_statistics(shn_model *m, const shn_engine_options *opti
         st = shn_engine_forward(eng, x, batch, 1, z, err);
     }
     if (st == SHN_OK) shn_engine_get(eng, m->params, m->state);
+    if (st == SHN_OK) st = shn_engine_check(eng, err);
     shn_engine_free(eng);
     free(x);
     free(z);

@@ -28,7 +28,7 @@ static const char *const loss_words[] = { "bce", "clip", "clip-multi", "siglip",
 static const char *const reduce_words[] = { "mean", "max", NULL };
 static const char *const norm_words[] = { "global", "record", NULL };
 static const char *const form_words[] = { "soft", "graded", "weighted", "threshold", NULL };
-static const char *const precision_words[] = { "auto", "f32", "bf16", NULL };
+static const char *const precision_words[] = { "auto", "f32", "bf16", "tf32", NULL };
 static const char *const side_words[] = { "unit", "raw", NULL };
 
 #define AT(field) offsetof(shn_train_config, field)
@@ -82,9 +82,9 @@ static const setting settings[] = {
     REAL_AT("noise", noise, 0, 10, "augmentation: noise in sds of the window"),
     REAL_AT("wander", wander, 0, 10, "augmentation: baseline wander in mV"),
     REAL_AT("lead_dropout", lead_dropout, 0, 1, "augmentation: probability that a lead is set to 0"),
-    WORD_AT("precision", precision, precision_words, "auto, f32 or bf16"),
+    WORD_AT("precision", precision, precision_words, "auto, f32, bf16 or tf32 (cuda)"),
     COUNT_AT("winograd", winograd, 0, 6, "outputs of a Winograd tile at most: 6, 4, 2 (as exact as direct convolution), 0 (direct); f32 only"),
-    TEXT_AT("engine", engine, "cpu or ref"),
+    TEXT_AT("engine", engine, "cpu, ref, cuda or cuda-fast (bits differ from run to run)"),
     { { "n_threads", "0: one per core" }, COUNT32, AT(n_threads), 0, 0, 256, NULL, 1 },
     FLAG_AT("sync_batch_norm", sync_batch_norm, "several ranks (mpirun): 1: batch statistics over all of them; 0: over each rank's own records"),
     { { "checkpoint_seconds", "0: after every step" }, COUNT32, AT(checkpoint_seconds), 0, 0, 1e9, NULL, 1 },

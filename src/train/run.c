@@ -138,7 +138,8 @@ static shn_status save(shn_run *r, shn_error *err)
     shn_checkpoint c = checkpoint_of(r);
     shn_engine_get(r->engine, r->params, r->state);
     shn_engine_get_moments(r->engine, r->m, r->v);
-    shn_status st = shn_run_log_sync(&r->log, &c.json_at, &c.events_at, err);
+    shn_status st = shn_engine_check(r->engine, err);
+    if (st == SHN_OK) st = shn_run_log_sync(&r->log, &c.json_at, &c.events_at, err);
     if (st == SHN_OK) st = shn_checkpoint_write(&c, r->checkpoint, err);
     r->saved = now();
     return st;
@@ -322,6 +323,8 @@ static shn_status one_step(shn_run *r, const shn_run_task *task, double *loss, s
     st = backward(r, &batch, err);
     if (st != SHN_OK) return st;
     const double norm = sqrt(shn_engine_gradient_square(r->engine) + task->gradient_square(task->context));
+    st = shn_engine_check(r->engine, err);
+    if (st != SHN_OK) return st;
     if (!isfinite(norm)) return diverged(r, "gradient", err);
     const double clip = r->config.grad_clip_norm, lr = learning_rate(r);
     const float  scale = clip > 0 && norm > clip ? (float)(clip / norm) : 1;
@@ -360,7 +363,7 @@ shn_status shn_run_steps(shn_run *r, const shn_run_task *task, const shn_watcher
                             "from there", r->step, r->n_steps);
     }
     shn_engine_get(r->engine, r->params, r->state);
-    return SHN_OK;
+    return shn_engine_check(r->engine, err);
 }
 
 void shn_run_close(shn_run *r)

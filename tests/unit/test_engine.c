@@ -586,9 +586,9 @@ static void test_refusals(void **state)
     shn_engine_defaults(&o);
     assert_status(shn_engine_new(&n->enc, 0, 4, 1, &o, &e, &err), SHN_RANGE);
     assert_status(shn_engine_new(&n->enc, 60, 0, 1, &o, &e, &err), SHN_RANGE);
-    o.name = "cuda";
+    o.name = "tpu";
     assert_status(shn_engine_new(&n->enc, 60, 4, 1, &o, &e, &err), SHN_UNSUPPORTED);
-    assert_non_null(strstr(err.text, "cuda"));
+    assert_non_null(strstr(err.text, "tpu"));
     o.name = "cpu";
     o.isa = "neon";
     assert_status(shn_engine_new(&n->enc, 60, 4, 1, &o, &e, &err), SHN_RANGE);

@@ -112,6 +112,8 @@ static shn_status make_unit(cpu_engine *e, cpu_unit *w, shn_isa isa, shn_error *
 
 static shn_status choose_type(cpu_engine *e, shn_isa isa, shn_precision precision, shn_error *err)
 {
+    if (precision == SHN_PRECISION_TF32)
+        return shn_fail(err, SHN_UNSUPPORTED, SHN_REASON_UNSUPPORTED, where, "tf32 is for the cuda engine; use f32 or bf16");
     if (precision == SHN_PRECISION_BF16 && isa < SHN_ISA_AVX512)
         return shn_fail(err, SHN_UNSUPPORTED, SHN_REASON_UNSUPPORTED, where, "bf16 needs AVX-512 or AMX, this run has %s; use f32",
                         shn_isa_name(isa));

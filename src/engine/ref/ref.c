@@ -288,8 +288,8 @@ shn_status shn_engine_new_ref(const shn_encoder *enc, size_t n_samples, size_t b
                               const shn_engine_options *options, shn_engine_made *out, shn_error *err)
 {
     (void)training;                                 /* the oracle keeps everything always */
-    if (options->precision == SHN_PRECISION_BF16)
-        return shn_fail(err, SHN_UNSUPPORTED, SHN_REASON_UNSUPPORTED, "engine.ref", "the reference has no bf16, use the cpu engine");
+    if (options->precision == SHN_PRECISION_BF16 || options->precision == SHN_PRECISION_TF32)
+        return shn_fail(err, SHN_UNSUPPORTED, SHN_REASON_UNSUPPORTED, "engine.ref", "the reference has no bf16 and no tf32, use the cpu or cuda engine");
     if (options->group)
         return shn_fail(err, SHN_UNSUPPORTED, SHN_REASON_UNSUPPORTED, "engine.ref", "the reference works alone, several ranks need the cpu engine");
     ref_engine *e = shn_alloc(1, sizeof *e);
