@@ -19,7 +19,7 @@ typedef struct fake_call {
     fake_what what;
     gpu_kernel kernel;
     uint32_t n_blocks;
-    char     args[GPU_ARGS_MAX];
+    _Alignas(16) char args[GPU_ARGS_MAX];
     void    *to;
     size_t   bytes;
     int      trans_a, trans_b, m, n, k, lda, ldb, ldc;
