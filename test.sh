@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds and runs every test. Ends with the line "N passed, N failed, N skipped".
-# usage: ./test.sh [PRESET [CTEST ARGUMENTS...]]     PRESET: release (default), debug, asan, baseline, mpi, arm64 (emulated: an hour)
+# usage: ./test.sh [PRESET [CTEST ARGUMENTS...]]     PRESET: release (default), debug, asan, baseline, mpi, cuda, arm64 (emulated: an hour)
 # Tests that want real recordings look in $SHINDEN_DATA, else ../shared/data, and skip with a reason where there are none.
 set -euo pipefail
 cd "$(dirname "$0")"

@@ -13,6 +13,7 @@ enable_language(CUDA)
 find_package(CUDAToolkit 12.0 REQUIRED)
 find_path(CUDNN_INCLUDE cudnn.h HINTS ${CUDAToolkit_INCLUDE_DIRS} REQUIRED)
 find_library(CUDNN_LIBRARY cudnn HINTS ${CUDAToolkit_LIBRARY_DIR} ${CUDAToolkit_LIBRARY_ROOT}/lib REQUIRED)
+set(CMAKE_INSTALL_RPATH_USE_LINK_PATH ON)             # cuDNN seldom lies where the loader looks
 add_library(shinden_cuda INTERFACE)
 target_include_directories(shinden_cuda SYSTEM INTERFACE ${CUDAToolkit_INCLUDE_DIRS} ${CUDNN_INCLUDE})
 target_link_libraries(shinden_cuda INTERFACE ${CUDNN_LIBRARY} CUDA::cublas CUDA::cudart)

@@ -87,6 +87,7 @@ all() {
   one_folder "$1" 'FLAC/' formats/wfdb/
   one_folder "$1" 'llama[.]h' text/provider_llama.c
   one_folder "$1" 'mpi[.]h' base/group_mpi.c
+  one_folder "$1" '(cuda_runtime|cudnn[.]h|cublas|nccl)' engine/cuda/
 }
 
 found=$(all src)
@@ -96,7 +97,7 @@ if [ -n "$found" ]; then
   exit 1
 fi
 # public headers, too, never include private ones (tests/cli/headers.sh) nor a library
-if grep -nE '^[[:space:]]*#[[:space:]]*include[[:space:]]+["<](hdf5|oneapi|dnnl|openssl|cairo|curl|jansson|yaml|libxml|FLAC|mpi[.]h|llama[.]h)' include/shinden/*.h; then
+if grep -nE '^[[:space:]]*#[[:space:]]*include[[:space:]]+["<](hdf5|oneapi|dnnl|openssl|cairo|curl|jansson|yaml|libxml|FLAC|mpi[.]h|llama[.]h|cud|cublas)' include/shinden/*.h; then
   echo "layers: a public header names a library"
   exit 1
 fi
@@ -112,6 +113,7 @@ echo '#  include <oneapi/dnnl/dnnl.h>' >"$work/engine/d.c"
 echo '#include "shinden/unheard_of.h"' >"$work/data/e.c"
 echo '#include <libxml/tree.h>' >"$work/data/f.c"
 echo '#include <llama.h>' >"$work/engine/g.c"
+echo '#include <cudnn.h>' >"$work/engine/h.c"
 made=$(all "$work" | wc -l)
-[ "$made" -eq 7 ] || { echo "layers: found $made of 7 planted faults"; exit 1; }
+[ "$made" -eq 8 ] || { echo "layers: found $made of 8 planted faults"; exit 1; }
 echo "$(find src -name '*.[ch]' | wc -l) files include what they may"

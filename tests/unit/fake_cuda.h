@@ -19,7 +19,7 @@ typedef struct fake_call {
     fake_what what;
     gpu_kernel kernel;
     uint32_t n_blocks;
-    char     args[GPU_ARGS_MAX];
+    _Alignas(16) char args[GPU_ARGS_MAX];
     void    *to;
     size_t   bytes;
     int      trans_a, trans_b, m, n, k, lda, ldb, ldc;
@@ -126,7 +126,7 @@ static cudaError_t fake_take(void **out, size_t bytes)
     FAKE_CALL();
     if (fake.memory && fake.used + bytes > fake.memory) return fake.last = cudaErrorMemoryAllocation;
     *out = aligned_alloc(256, (bytes + 255) / 256 * 256);
-    memset(*out, 0x7f, bytes);              /* as a GPU: whatever was there */
+    memset(*out, 0x7f, bytes < (size_t)16 << 20 ? bytes : 4096);      /* as a GPU: whatever was there; of the 32 MB for cuBLAS a page will do */
     fake.used += bytes;
     fake.open++;
     return cudaSuccess;

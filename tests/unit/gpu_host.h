@@ -26,7 +26,7 @@ typedef struct host_call {
     void       *c;
     size_t      bytes;
     int         backwards;
-    char        args[GPU_ARGS_MAX];
+    _Alignas(16) char args[GPU_ARGS_MAX];
 } host_call;
 struct gpu_graph { size_t n; host_call calls[]; };
 
@@ -57,7 +57,7 @@ static shn_status host_count(gpu_device *d, const char *call, shn_error *err)
 /** backwards: the last block and thread first. On a GPU there is no order, so nothing may depend on it. */
 static void host_launch(gpu_kernel kernel, uint32_t n_blocks, const void *args, int backwards)
 {
-    static char shared[GPU_THREADS * GPU_LANE * 4 * GPU_SUMS_MAX];
+    static _Alignas(16) char shared[GPU_THREADS * GPU_LANE * 4 * GPU_SUMS_MAX];
     switch (kernel) {
 #define X(name, phases, bytes)                                                                                            \
     case GPU_KERNEL_##name:                                                                                               \

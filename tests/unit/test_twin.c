@@ -189,6 +189,27 @@ static void test_cpu(void **state)
     check(narrow, "cpu", 1, 6);
 }
 
+/** On a GPU, where the build and the machine have one. */
+static void test_cuda(void **state)
+{
+    (void)state;
+    shn_error          err;
+    shn_engine        *e = NULL;
+    shn_engine_options o;
+    twin              *t = open_twin(narrow);
+    shn_engine_defaults(&o);
+    o.name = "cuda";
+    const shn_status st = shn_engine_new(&t->net.enc, t->n_samples, 1, 0, &o, &e, &err);
+    shn_engine_free(e);
+    close_twin(t);
+    if (st == SHN_UNSUPPORTED) {
+        printf("skipped: %s\n", err.text);
+        skip();
+    }
+    assert_int_equal(st, SHN_OK);
+    check(narrow, "cuda", 1, 0);
+}
+
 static void test_cpu_on_a_given_file(void **state)
 {
     (void)state;
@@ -203,7 +224,7 @@ static void test_cpu_on_a_given_file(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_reference), cmocka_unit_test(test_cpu), cmocka_unit_test(test_cpu_on_a_given_file),
+        cmocka_unit_test(test_reference), cmocka_unit_test(test_cpu), cmocka_unit_test(test_cuda), cmocka_unit_test(test_cpu_on_a_given_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -98,6 +98,8 @@ shn_status cuda_plan(cuda_engine *e, shn_error *err)
     e->n_units = e->enc.n_units;
     e->L = (e->enc.config.n_leads + GPU_LANE - 1) / GPU_LANE * GPU_LANE;
     e->embed_call = e->batch_max < CUDA_EMBED_CALL ? e->batch_max : CUDA_EMBED_CALL;
+    if (e->enc.n_params > INT32_MAX)
+        return shn_fail(err, SHN_RANGE, SHN_REASON_LIMIT, "engine.cuda", "an encoder of %zu parameters has more than this engine can number, 2^31", e->enc.n_params);
     shn_status st = check_size(e, e->n_samples * e->L / GPU_LANE, err);
     for (size_t i = 0; i < e->n_units && st == SHN_OK; i++) {
         cuda_unit *w = &e->units[i];
