@@ -72,6 +72,7 @@ shn_status cuda_run(cuda_engine *e, cuda_kind kind, size_t B, cuda_pass *pass, i
         return pass(e, B, flag, err);
     }
     r->used = ++e->clock;
+    if (e->device->no_graphs) return pass(e, B, flag, err);
     if (!r->graph) {
         st = o->capture_begin(e->device, err);
         if (st != SHN_OK) return st;
