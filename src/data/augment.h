@@ -13,14 +13,15 @@ typedef struct shn_augment {
     double lead_dropout;    /* probability that a lead is set to 0 */
 } shn_augment;
 
-/**
- * Augments x [window][12] as shn_window_fill(in, row, start, x) left it. Gaps and what lies past n_valid stay 0.
- * Noise is a sum of four uniform numbers (kurtosis -0.3 from normal): good enough to disturb with, and 5 times cheaper.
- */
 /** Sample * gain + shift is what shn_window_fill makes of a lead's samples. */
 void shn_window_scaling(const shn_input *in, const shn_packed *row, float gain[SHN_CROP_LEADS], float shift[SHN_CROP_LEADS]);
 /** What is drawn for a window, all but row, start, n_valid, gain and shift of the crop: the same numbers in the same order as shn_augment_window draws. */
 void shn_augment_draw(const shn_augment *augment, const shn_input *in, shn_rng *rng, shn_crop *crop);
+
+/**
+ * Augments x [window][12] as shn_window_fill(in, row, start, x) left it. Gaps and what lies past n_valid stay 0.
+ * Noise is a sum of four uniform numbers (kurtosis -0.3 from normal): good enough to disturb with, and 5 times cheaper.
+ */
 void shn_augment_window(const shn_augment *augment, const shn_input *in, const shn_packed *row, size_t start, shn_rng *rng, float *x);
 
 #endif
