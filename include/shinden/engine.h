@@ -6,6 +6,7 @@
 #ifndef SHINDEN_ENGINE_H
 #define SHINDEN_ENGINE_H
 
+#include "shinden/crop.h"
 #include "shinden/encoder.h"
 #include "shinden/group.h"
 
@@ -70,6 +71,14 @@ void shn_engine_get_moments(const shn_engine *eng, float *m, float *v);
 SHN_NODISCARD shn_status shn_engine_embed(shn_engine *eng, const float *x, size_t B, float *z, shn_error *err);
 /** Training pass with the batch's own statistics, keeping what backward needs. update_state 1: running statistics move. */
 SHN_NODISCARD shn_status shn_engine_forward(shn_engine *eng, const float *x, size_t B, int update_state, float *z, shn_error *err);
+/**
+ * Gives an engine that can hold them the rows from which training windows are cut: n_rows of [n_leads][n_samples], row(context, i) borrowed during the call.
+ * Then shn_engine_forward_crops makes its own input. *taken 0: it cannot (engines on the CPU, other than 12 leads), or its memory does not suffice.
+ */
+SHN_NODISCARD shn_status shn_engine_rows(shn_engine *eng, size_t n_rows, size_t n_samples, int16_t gap, const int16_t *(*row)(const void *context, size_t i),
+                                         const void *context, int *taken, shn_error *err);
+/** shn_engine_forward of the windows that are described; the backward pass then takes x NULL. Only after rows were taken. */
+SHN_NODISCARD shn_status shn_engine_forward_crops(shn_engine *eng, const shn_crop *crops, size_t B, int update_state, float *z, shn_error *err);
 /**
  * Gradients of the last forward's batch for d_z [B][E], ADDED to the gradient block. x is the same pointer and content.
  * With a group, forward and backward are collective (embed is not), and after the last backward of a step the block must be summed:

@@ -16,7 +16,15 @@ static const bench_shape shapes[] = {
     { "latency_12x4992", 0, 4992, 1, 1, 2, 1, 0, 0, NULL },        { "latency_12x1000", 0, 1000, 1, 1, 1, 0, 0, 0, NULL },
 };
 
-typedef struct bench_net { shn_encoder enc; float *params, *state, *x, *z, *d_z; shn_engine *engine; } bench_net;
+/** held: the engine has the records on its device, as in training, and makes its windows from crops. */
+typedef struct bench_net { shn_encoder enc; float *params, *state, *x, *z, *d_z; shn_engine *engine; size_t T; int16_t *rows; shn_crop *crops; int held; } bench_net;
+
+static shn_status forward(bench_net *n, size_t at, size_t part, int update_state, shn_error *err)
+{
+    float *z = n->z + at * n->enc.config.embed;
+    return n->held ? shn_engine_forward_crops(n->engine, n->crops + at, part, update_state, z, err)
+                   : shn_engine_forward(n->engine, n->x + at * n->T * n->enc.config.n_leads, part, update_state, z, err);
+}
 
 static shn_status step(bench_net *n, const bench_shape *s, uint64_t number, shn_error *err)
 {
@@ -25,10 +33,10 @@ static shn_status step(bench_net *n, const bench_shape *s, uint64_t number, shn_
     shn_status   st = SHN_OK;
     if (!s->train) return shn_engine_embed(n->engine, n->x, s->B, n->z, err);
     for (size_t at = 0; s->parts > 1 && at < s->B && st == SHN_OK; at += part)
-        st = shn_engine_forward(n->engine, n->x + at * row, part, 0, n->z + at * E, err);
+        st = forward(n, at, part, 0, err);
     shn_engine_zero_gradient(n->engine);
     for (size_t at = 0; at < s->B && st == SHN_OK; at += part) {
-        st = shn_engine_forward(n->engine, n->x + at * row, part, 1, n->z + at * E, err);
+        st = forward(n, at, part, 1, err);
         if (st == SHN_OK) st = shn_engine_backward(n->engine, n->x + at * row, n->d_z + at * E, part, err);
     }
     if (st == SHN_OK) st = shn_engine_step(n->engine, &hyper, number, 1, err);
@@ -53,6 +61,26 @@ static double bytes_per_record(const bench_net *n, const bench_shape *s, size_t 
     return values * (double)element + per_step / (double)s->B;
 }
 
+static const int16_t *row_at(const void *context, size_t i)
+{
+    const bench_net *n = context;
+    return n->rows + i * n->T * SHN_CROP_LEADS;
+}
+
+/** Records for an engine that can hold them, and the windows of a batch with the usual augmentation. */
+static shn_status hold(bench_net *n, const bench_shape *s, shn_error *err)
+{
+    n->rows = shn_alloc(s->B * s->T * SHN_CROP_LEADS, sizeof *n->rows);
+    n->crops = shn_alloc(s->B, sizeof *n->crops);
+    if (!n->rows || !n->crops) return shn_fail_nomem(err, "bench");
+    for (size_t i = 0; i < s->B * s->T * SHN_CROP_LEADS; i++) n->rows[i] = (int16_t)(1000 * n->x[i]);
+    for (size_t b = 0; b < s->B; b++) {
+        n->crops[b] = (shn_crop){ .row = (uint32_t)b, .n_valid = (uint32_t)s->T, .factor = 1.1f, .noise = 0.05, .key = b, .dropped = b % 8 == 0 };
+        for (size_t l = 0; l < SHN_CROP_LEADS; l++) n->crops[b].gain[l] = 1e-3f;
+    }
+    return shn_engine_rows(n->engine, s->B, s->T, INT16_MIN, row_at, n, &n->held, err);
+}
+
 static shn_status prepare(bench_net *n, const bench_run *run, const bench_shape *s, unsigned threads, shn_precision precision, shn_error *err)
 {
     shn_encoder_config c;
@@ -60,6 +88,7 @@ static shn_status prepare(bench_net *n, const bench_run *run, const bench_shape 
     shn_encoder_defaults(&c);
     shn_status st = shn_encoder_build(&c, &n->enc, err);
     if (st != SHN_OK) return st;
+    n->T = s->T;
     const size_t n_x = s->B * s->T * c.n_leads, n_z = s->B * c.embed;
     n->params = shn_alloc(n->enc.n_params, sizeof(float));
     n->state = shn_alloc(n->enc.n_state, sizeof(float));
@@ -78,13 +107,13 @@ static shn_status prepare(bench_net *n, const bench_run *run, const bench_shape 
     o.winograd = run->winograd;
     st = shn_engine_new(&n->enc, s->T, s->B / s->parts, s->train, &o, &n->engine, err);
     if (st == SHN_OK) shn_engine_set(n->engine, n->params, n->state);
-    return st;
+    return st == SHN_OK && s->engine && s->train ? hold(n, s, err) : st;
 }
 
 static void release(bench_net *n)
 {
     shn_engine_free(n->engine);
-    free(n->params), free(n->state), free(n->x), free(n->z), free(n->d_z);
+    free(n->params), free(n->state), free(n->x), free(n->z), free(n->d_z), free(n->rows), free(n->crops);
 }
 
 /** Steps until the time is up, at least 3; the first two are not counted. */
@@ -121,7 +150,7 @@ shn_status bench_encoder(bench_run *run, const bench_shape *s, unsigned threads,
     if (st == SHN_OK) st = shn_isa_choose(run->isa, &isa, err);
     if (st == SHN_OK) {
         const int    bf16 = strstr(shn_engine_describe(n->engine), "bf16") != NULL, all = threads > 1;
-        const int    latency = strncmp(s->name, "latency", 7) == 0;
+        const int    latency = strstr(s->name, "latency") != NULL;
         const double flops = shn_encoder_flops(&n->enc, s->T), records = (double)s->B / median;
         /* a training step is three forward passes less the stem's data gradient */
         const double work = s->train ? (s->parts > 1 ? 4 : 3) * flops - 2.0 * 12 * 64 * 7 * (double)(s->T / 2) : flops;

@@ -34,14 +34,12 @@ static void add_noise(float *x, size_t n, double sd, uint64_t key)
 }
 
 /** A sine per lead by the rotation recurrence; its error over a window is far below one unit of the signal. */
-static void add_wander(const shn_input *in, double mv, shn_rng *rng, float *x)
+static void add_wander(const shn_crop *crop, size_t window, float *x)
 {
-    const double scale = in->norm == SHN_NORM_GLOBAL ? (double)in->scale_per_mv : 1;
     for (size_t lead = 0; lead < SHN_LEADS; lead++) {
-        const double turn = 2 * M_PI * (0.05 + 0.45 * shn_rng_uniform(rng)) / in->fs_hz, phase = 2 * M_PI * shn_rng_uniform(rng);
-        const double amplitude = mv * scale * shn_rng_normal(rng), c = cos(turn), s = sin(turn);
-        double re = amplitude * cos(phase), im = amplitude * sin(phase);
-        for (size_t t = 0; t < in->window; t++) {
+        const double c = cos(crop->turn[lead]), s = sin(crop->turn[lead]);
+        double re = crop->amplitude[lead] * cos(crop->phase[lead]), im = crop->amplitude[lead] * sin(crop->phase[lead]);
+        for (size_t t = 0; t < window; t++) {
             x[t * SHN_LEADS + lead] += (float)im;
             const double next = re * c - im * s;
             im = re * s + im * c;
@@ -50,11 +48,10 @@ static void add_wander(const shn_input *in, double mv, shn_rng *rng, float *x)
     }
 }
 
-static void drop_leads(double probability, size_t window, shn_rng *rng, float *x)
+static void drop_leads(uint32_t dropped, size_t window, float *x)
 {
     for (size_t lead = 0; lead < SHN_LEADS; lead++)
-        if (shn_rng_uniform(rng) < probability)
-            for (size_t t = 0; t < window; t++) x[t * SHN_LEADS + lead] = 0;
+        for (size_t t = 0; (dropped >> lead & 1) && t < window; t++) x[t * SHN_LEADS + lead] = 0;
 }
 
 /** What was not recorded stays 0, as it is when the model is used. */
@@ -67,16 +64,32 @@ static void restore_gaps(const shn_input *in, const shn_packed *row, size_t star
     }
 }
 
+void shn_augment_draw(const shn_augment *a, const shn_input *in, shn_rng *rng, shn_crop *crop)
+{
+    const double scale = in->norm == SHN_NORM_GLOBAL ? (double)in->scale_per_mv : 1;
+    crop->dropped = 0;
+    crop->factor = a->gain > 0 ? (float)exp(a->gain * shn_rng_normal(rng)) : 1;
+    crop->noise = a->noise;
+    crop->key = a->noise > 0 ? shn_rng_u64(rng) : 0;
+    for (size_t lead = 0; lead < SHN_LEADS; lead++) {
+        crop->turn[lead] = a->wander > 0 ? 2 * M_PI * (0.05 + 0.45 * shn_rng_uniform(rng)) / in->fs_hz : 0;
+        crop->phase[lead] = a->wander > 0 ? 2 * M_PI * shn_rng_uniform(rng) : 0;
+        crop->amplitude[lead] = a->wander > 0 ? a->wander * scale * shn_rng_normal(rng) : 0;
+    }
+    for (size_t lead = 0; lead < SHN_LEADS && a->lead_dropout > 0; lead++)
+        if (shn_rng_uniform(rng) < a->lead_dropout) crop->dropped |= 1u << lead;
+}
+
 void shn_augment_window(const shn_augment *a, const shn_input *in, const shn_packed *row, size_t start, shn_rng *rng, float *x)
 {
     const size_t n = (size_t)in->window * SHN_LEADS;
     const double sd = a->noise > 0 ? window_sd(x, n) : 0;
-    if (a->gain > 0) {
-        const float factor = (float)exp(a->gain * shn_rng_normal(rng));
-        for (size_t i = 0; i < n; i++) x[i] *= factor;
-    }
-    if (a->noise > 0) add_noise(x, n, a->noise * sd, shn_rng_u64(rng));
-    if (a->wander > 0) add_wander(in, a->wander, rng, x);
+    shn_crop     crop;
+    shn_augment_draw(a, in, rng, &crop);
+    if (a->gain > 0)
+        for (size_t i = 0; i < n; i++) x[i] *= crop.factor;
+    if (a->noise > 0) add_noise(x, n, a->noise * sd, crop.key);
+    if (a->wander > 0) add_wander(&crop, in->window, x);
     if (a->noise > 0 || a->wander > 0) restore_gaps(in, row, start, x);
-    if (a->lead_dropout > 0) drop_leads(a->lead_dropout, in->window, rng, x);
+    if (crop.dropped) drop_leads(crop.dropped, in->window, x);
 }

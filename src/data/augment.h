@@ -3,6 +3,7 @@
 #define SHN_DATA_AUGMENT_H
 
 #include "base/random.h"
+#include "shinden/crop.h"
 #include "shinden/embed.h"
 
 typedef struct shn_augment {
@@ -11,6 +12,11 @@ typedef struct shn_augment {
     double wander;          /* mV: sd of the amplitude of a slow sine (0.05 to 0.5 Hz) per lead; with per-record scaling, record sds */
     double lead_dropout;    /* probability that a lead is set to 0 */
 } shn_augment;
+
+/** Sample * gain + shift is what shn_window_fill makes of a lead's samples. */
+void shn_window_scaling(const shn_input *in, const shn_packed *row, float gain[SHN_CROP_LEADS], float shift[SHN_CROP_LEADS]);
+/** What is drawn for a window, all but row, start, n_valid, gain and shift of the crop: the same numbers in the same order as shn_augment_window draws. */
+void shn_augment_draw(const shn_augment *augment, const shn_input *in, shn_rng *rng, shn_crop *crop);
 
 /**
  * Augments x [window][12] as shn_window_fill(in, row, start, x) left it. Gaps and what lies past n_valid stay 0.

@@ -11,7 +11,7 @@
 
 enum { SLOTS = 3, PURPOSE_ORDER = 0x6f72646572, PURPOSE_ITEM = 0x6974656d };    /* "order", "item" */
 
-typedef struct slot { uint64_t step, epoch; size_t part; uint32_t *items; float *x; } slot;
+typedef struct slot { uint64_t step, epoch; size_t part; uint32_t *items; float *x; shn_crop *crops; } slot;
 
 struct shn_loader {
     shn_loader_source  source;
@@ -43,6 +43,17 @@ void shn_loader_order(uint64_t seed, uint64_t epoch, size_t n, uint32_t *order)
     shn_rng rng = shn_rng_stream(seed, PURPOSE_ORDER, epoch, 0);
     for (size_t i = 0; i < n; i++) order[i] = (uint32_t)i;
     shn_rng_shuffle(&rng, order, n);
+}
+
+void shn_loader_crop(const shn_loader_source *source, const shn_loader_options *o, uint64_t epoch, size_t item, size_t view, shn_crop *crop)
+{
+    const shn_packed row = source->row(source->context, item);
+    shn_rng rng = shn_rng_stream(o->seed, PURPOSE_ITEM + (view << 32), epoch, item);
+    crop->row = (uint32_t)item;
+    crop->start = row.n_valid > o->input.window ? (uint32_t)shn_rng_below(&rng, row.n_valid - o->input.window + 1) : 0;
+    crop->n_valid = (uint32_t)row.n_valid;
+    shn_window_scaling(&o->input, &row, crop->gain, crop->shift);
+    shn_augment_draw(&o->augment, &o->input, &rng, crop);
 }
 
 void shn_loader_item(const shn_loader_source *source, const shn_loader_options *o, uint64_t epoch, size_t item, size_t view, float *x)
@@ -85,7 +96,9 @@ static void make(shn_loader *l, uint64_t k, slot *s)
     part_rows(l, s->part, &first, &last);
     for (size_t i = first; i < last; i++) {
         const size_t in_batch = l->o.take ? l->o.take[i] : i;
-        shn_loader_item(&l->source, &l->o, epoch, s->items[in_batch % l->B], in_batch / l->B, s->x + (i - first) * l->o.input.window * SHN_LEADS);
+        const uint32_t item = s->items[in_batch % l->B];
+        if (l->o.crops) shn_loader_crop(&l->source, &l->o, epoch, item, in_batch / l->B, s->crops + (i - first));
+        else shn_loader_item(&l->source, &l->o, epoch, item, in_batch / l->B, s->x + (i - first) * l->o.input.window * SHN_LEADS);
     }
 }
 
@@ -120,8 +133,9 @@ static shn_status allocate(shn_loader *l, shn_error *err)
     }
     for (int i = 0; i < SLOTS; i++) {
         l->slots[i].items = shn_alloc(l->B, sizeof *l->slots[i].items);
-        l->slots[i].x = shn_alloc_aligned(most, (size_t)l->o.input.window * SHN_LEADS * sizeof(float));
-        missing |= !l->slots[i].items || !l->slots[i].x;
+        if (l->o.crops) l->slots[i].crops = shn_alloc(most, sizeof *l->slots[i].crops);
+        else l->slots[i].x = shn_alloc_aligned(most, (size_t)l->o.input.window * SHN_LEADS * sizeof(float));
+        missing |= !l->slots[i].items || (!l->slots[i].x && !l->slots[i].crops);
     }
     return missing ? shn_fail_nomem(err, "loader") : SHN_OK;
 }
@@ -165,7 +179,7 @@ shn_status shn_loader_next(shn_loader *l, shn_batch *batch, shn_error *err)
         return shn_fail(err, SHN_RANGE, SHN_REASON_LIMIT, "loader", "step %llu is past the last", (unsigned long long)l->o.n_steps);
     const slot *s = &l->slots[asked % SLOTS];
     l->next = asked + 1;
-    *batch = (shn_batch){ .step = s->step, .epoch = s->epoch, .part = s->part, .B = l->B, .items = s->items, .x = s->x };
+    *batch = (shn_batch){ .step = s->step, .epoch = s->epoch, .part = s->part, .B = l->B, .items = s->items, .x = s->x, .crops = s->crops };
     return SHN_OK;
 }
 
@@ -192,6 +206,7 @@ void shn_loader_free(shn_loader *l)
     for (int i = 0; i < SLOTS; i++) {
         free(l->slots[i].items);
         free(l->slots[i].x);
+        free(l->slots[i].crops);
     }
     free(l->order);
     free(l);

@@ -25,6 +25,7 @@ typedef struct shn_loader_options {
     size_t      n_take;
     const size_t *parts;            /* [n_parts + 1] rows of x at which parts begin, and their end. Borrowed. NULL: a batch is one part */
     size_t      n_parts;
+    int         crops;              /* 1: windows are described, not made: for an engine that holds the rows */
 } shn_loader_options;
 
 /**
@@ -36,7 +37,8 @@ typedef struct shn_batch {
     size_t          part;           /* 0 .. n_parts - 1 */
     size_t          B;
     const uint32_t *items;          /* [B] into the source, of the whole batch */
-    const float    *x;              /* [views][B][window][12], or [n_take] of them, or the part's rows */
+    const float    *x;              /* [views][B][window][12], or [n_take] of them, or the part's rows; NULL with crops */
+    const shn_crop *crops;          /* as many, their row being the item; NULL without */
 } shn_batch;
 
 typedef struct shn_loader shn_loader;
@@ -48,6 +50,9 @@ uint64_t shn_loader_steps(size_t n, size_t batch);
 void shn_loader_order(uint64_t seed, uint64_t epoch, size_t n, uint32_t *order);
 /** Fills x [window][12] with a crop and augmentation of one item in one epoch; each view of it has another. */
 void shn_loader_item(const shn_loader_source *source, const shn_loader_options *options, uint64_t epoch, size_t item, size_t view, float *x);
+
+/** Describes the same window; its row is the item. */
+void shn_loader_crop(const shn_loader_source *source, const shn_loader_options *options, uint64_t epoch, size_t item, size_t view, shn_crop *crop);
 
 /** Starts the thread. Errors SHN_RANGE, SHN_NOMEM. source->context must outlive the loader. */
 SHN_NODISCARD shn_status shn_loader_new(const shn_loader_source *source, const shn_loader_options *options, shn_loader **out, shn_error *err);

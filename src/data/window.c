@@ -1,6 +1,7 @@
 /** What the encoder sees of a record: the one place where packed microvolts become its input. */
 #include <math.h>
 
+#include "data/augment.h"
 #include "shinden/embed.h"
 #include "shinden/signal.h"
 
@@ -31,14 +32,24 @@ static void record_moments(const shn_packed *row, float *mean, float *inverse_sd
     *inverse_sd = var > 1e-12 ? (float)(1 / sqrt(var)) : 0;
 }
 
-void shn_window_fill(const shn_input *in, const shn_packed *row, size_t start, float *x)
+void shn_window_scaling(const shn_input *in, const shn_packed *row, float gain[SHN_CROP_LEADS], float shift[SHN_CROP_LEADS])
 {
     float mean = 0, scale = in->scale_per_mv;
     if (in->norm == SHN_NORM_RECORD) record_moments(row, &mean, &scale);
+    for (size_t lead = 0; lead < SHN_LEADS; lead++) {
+        gain[lead] = row->uv_per_unit * 1e-3f * scale;
+        shift[lead] = (row->offset_uv[lead] * 1e-3f - mean) * scale;
+    }
+}
+
+void shn_window_fill(const shn_input *in, const shn_packed *row, size_t start, float *x)
+{
+    float gains[SHN_LEADS], shifts[SHN_LEADS];
+    shn_window_scaling(in, row, gains, shifts);
     const size_t n = start >= row->n_valid ? 0 : row->n_valid - start < in->window ? row->n_valid - start : in->window;
     for (size_t lead = 0; lead < SHN_LEADS; lead++) {
         const int16_t *s = row->signal + lead * row->n_samples + start;
-        const float    gain = row->uv_per_unit * 1e-3f * scale, shift = (row->offset_uv[lead] * 1e-3f - mean) * scale;
+        const float    gain = gains[lead], shift = shifts[lead];
         for (size_t t = 0; t < n; t++) x[t * SHN_LEADS + lead] = s[t] == SHN_GAP_I16 ? 0 : (float)s[t] * gain + shift;
         for (size_t t = n; t < in->window; t++) x[t * SHN_LEADS + lead] = 0;
     }

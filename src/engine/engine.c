@@ -125,6 +125,27 @@ shn_status shn_engine_embed(shn_engine *e, const float *x, size_t B, float *z, s
     return e->made.ops->embed(e->made.self, x, B, z, err);
 }
 
+shn_status shn_engine_rows(shn_engine *e, size_t n_rows, size_t n_samples, int16_t gap, const int16_t *(*row)(const void *context, size_t i), const void *context,
+                           int *taken, shn_error *err)
+{
+    *taken = 0;
+    const shn_status st = check_batch(e, 1, 1, "engine.rows", err);
+    if (st != SHN_OK || !e->made.ops->rows || n_rows == 0 || n_samples == 0) return st;
+    return e->made.ops->rows(e->made.self, n_rows, n_samples, gap, row, context, taken, err);
+}
+
+shn_status shn_engine_forward_crops(shn_engine *e, const shn_crop *crops, size_t B, int update_state, float *z, shn_error *err)
+{
+    shn_status st = check_batch(e, B, 1, "engine.forward", err);
+    if (st == SHN_OK && !e->made.ops->forward_crops)
+        st = shn_fail(err, SHN_UNSUPPORTED, SHN_REASON_UNSUPPORTED, "engine.forward", "this engine holds no rows to cut windows from");
+    if (st != SHN_OK) return st;
+    e->batch_kept = 0;
+    st = e->made.ops->forward_crops(e->made.self, crops, B, update_state, z, err);
+    if (st == SHN_OK) e->batch_kept = B;
+    return st;
+}
+
 shn_status shn_engine_forward(shn_engine *e, const float *x, size_t B, int update_state, float *z, shn_error *err)
 {
     shn_status st = check_batch(e, B, 1, "engine.forward", err);

@@ -18,6 +18,9 @@ typedef struct shn_engine_ops {
     void       (*get_gradient)(const void *self, float *gradient);
     double     (*gradient_square)(const void *self);
     shn_status (*step)(void *self, const shn_adamw *hyper, uint64_t step, float grad_scale, shn_error *err);
+    shn_status (*rows)(void *self, size_t n_rows, size_t n_samples, int16_t gap, const int16_t *(*row)(const void *context, size_t i), const void *context,
+                       int *taken, shn_error *err);             /* NULL, as the next: holds no rows */
+    shn_status (*forward_crops)(void *self, const shn_crop *crops, size_t B, int update_state, float *z, shn_error *err);
     shn_status (*check)(const void *self, shn_error *err);      /* NULL: set, get and their like cannot fail */
 } shn_engine_ops;
 

@@ -93,6 +93,21 @@ static shn_status make_engine(shn_run *r, shn_error *err)
     return shn_engine_new(&r->enc, r->input.window, part, 1, &o, &r->engine, err);
 }
 
+static const int16_t *packed_row(const void *context, size_t i)
+{
+    const shn_run *r = context;
+    return r->source.row(r->source.context, i).signal;
+}
+
+/** Gives the engine the records themselves where it can hold them: then batches are described to it and made there. */
+static shn_status hold_rows(shn_run *r, shn_error *err)
+{
+    const size_t n_samples = r->source.row(r->source.context, 0).n_samples;
+    for (size_t i = 1; i < r->source.n; i++)
+        if (r->source.row(r->source.context, i).n_samples != n_samples) return SHN_OK;
+    return shn_engine_rows(r->engine, r->source.n, n_samples, SHN_GAP_I16, packed_row, r, &r->crops, err);
+}
+
 shn_status shn_run_open(shn_run *r, shn_error *err)
 {
     const shn_train_config *g = &r->config;
@@ -111,6 +126,7 @@ shn_status shn_run_open(shn_run *r, shn_error *err)
     r->d_z = shn_alloc_aligned(r->n_rows, E * sizeof *r->d_z);
     if (!r->params || !r->state || !r->m || !r->v || !r->z || !r->d_z) return shn_fail_nomem(err, r->name);
     shn_status st = make_engine(r, err);
+    if (st == SHN_OK) st = hold_rows(r, err);
     if (st != SHN_OK) return st;
     strcpy(r->init_hash, "none");
     if (g->init[0]) st = shn_init_encoder(g->init, &r->enc, r->params, r->state, &r->input, r->init_hash, err);
@@ -235,7 +251,7 @@ shn_status shn_run_begin(shn_run *r, const char *yaml, const char *bits, const c
     if (st == SHN_OK) st = there ? resume(r, err) : shn_group_agree(g->group, r->rank == 0 ? begin(r, yaml, pairs, n_pairs, err) : SHN_OK, err);
     const shn_loader_options o = { .input = r->input, .augment = { g->gain, g->noise, g->wander, g->lead_dropout }, .seed = g->seed,
                                    .batch = (size_t)g->batch_size * g->accum_freq, .first_step = r->step, .n_steps = r->n_steps, .views = r->views,
-                                   .take = r->mine, .n_take = r->n_mine, .parts = r->part_at, .n_parts = r->n_parts };
+                                   .take = r->mine, .n_take = r->n_mine, .parts = r->part_at, .n_parts = r->n_parts, .crops = r->crops };
     if (st == SHN_OK && r->step < r->n_steps) st = shn_loader_new(&r->source, &o, &r->loader, err);
     r->started = r->saved = now();
     r->started_step = r->step;
@@ -254,6 +270,12 @@ static double learning_rate(const shn_run *r)
     return total > warm ? 0.5 * r->config.lr * (1 + cos(M_PI * (s - warm) / (total - warm))) : r->config.lr;
 }
 
+/** A training pass of a batch's or part's n records. */
+static shn_status forward(shn_run *r, const shn_batch *batch, size_t n, int update_state, float *z, shn_error *err)
+{
+    return r->crops ? shn_engine_forward_crops(r->engine, batch->crops, n, update_state, z, err) : shn_engine_forward(r->engine, batch->x, n, update_state, z, err);
+}
+
 /** Encoder outputs of the whole batch. With several parts the pass is repeated for its gradients, so only then does the state move. */
 static shn_status embed(shn_run *r, shn_batch *batch, shn_error *err)
 {
@@ -262,7 +284,7 @@ static shn_status embed(shn_run *r, shn_batch *batch, shn_error *err)
         size_t first, last, part_first, part_last;
         my_share(r, p, &first, &last);
         shn_status st = p > 0 ? shn_loader_next(r->loader, batch, err) : SHN_OK;
-        if (st == SHN_OK) st = shn_engine_forward(r->engine, batch->x, last - first, r->n_parts == 1, r->z + first * E, err);
+        if (st == SHN_OK) st = forward(r, batch, last - first, r->n_parts == 1, r->z + first * E, err);
         shn_team_share(r->n_rows, (unsigned)p, (unsigned)r->n_parts, &part_first, &part_last);
         if (st == SHN_OK) st = shn_group_gather(r->config.group, r->z + part_first * E, part_last - part_first, E, err);
         if (st != SHN_OK) return st;
@@ -279,7 +301,7 @@ static shn_status backward(shn_run *r, shn_batch *batch, shn_error *err)
         shn_status st = SHN_OK;
         my_share(r, p, &first, &last);
         if (r->n_parts > 1) st = shn_loader_next(r->loader, batch, err);
-        if (st == SHN_OK && r->n_parts > 1) st = shn_engine_forward(r->engine, batch->x, last - first, 1, r->z + first * E, err);
+        if (st == SHN_OK && r->n_parts > 1) st = forward(r, batch, last - first, 1, r->z + first * E, err);
         if (st == SHN_OK) st = (p + 1 < r->n_parts ? shn_engine_backward : shn_engine_backward_last)(r->engine, batch->x, r->d_z + first * E, last - first, err);
         if (st != SHN_OK) return st;
     }

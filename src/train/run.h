@@ -45,6 +45,7 @@ typedef struct shn_run {
     size_t          *part_at;                   /* [n_parts + 1] among them, at which parts begin */
     uint64_t         steps_per_epoch, n_steps;
     shn_engine      *engine;
+    int              crops;                     /* 1: the engine holds the records and makes the windows */
     float           *z, *d_z;                   /* [n_rows][E] */
     float           *params, *state, *m, *v;    /* encoder blocks on their way to and from files */
     char             folder[SHN_PATH_MAX], checkpoint[SHN_PATH_MAX];

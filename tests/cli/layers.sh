@@ -28,7 +28,7 @@ declare -A room=(
   [record]=signal [signal]=signal
   [format]=formats [wfdb]=formats [annotation]=formats [deidentify]=formats [check]=formats [convert]=formats
   [findings]=labels [text]=text [tokenizer]=text [encode]=text [sentences]=text
-  [encoder]=model [model]=model [engine]=engine
+  [encoder]=model [model]=model [crop]=model [engine]=engine
   [cohort]=data [import]=data [fetch]=data [embed]=data      # embed.h: the windows are data's, what is done with them eval's
   [simulate]=simulate
   [loss]=train [train]=train [pretrain]=train

@@ -92,6 +92,31 @@ static void test_calls_mean_what_the_engine_means(void **state)
     check("cuda-fast", SHN_PRECISION_AUTO, &narrow, "cuDNN engine 0", 0.05);
 }
 
+/** SHINDEN_CUDA_GRAPH=0, to look for a fault: no recordings, the same bits. */
+static void test_without_recordings(void **state)
+{
+    (void)state;
+    shn_error   err;
+    net        *n = net_new(&narrow, 3);
+    float      *x = noise(1, 4 * 50 * 12), *d_z = noise(2, 4 * narrow.embed);
+    outcome     o[2];
+    for (int k = 0; k < 2; k++) {
+        shn_engine *e;
+        machine();
+        if (k) setenv("SHINDEN_CUDA_GRAPH", "0", 1);
+        assert_ok(new_engine(n, "cuda", 50, 4, SHN_PRECISION_AUTO, &e, &err));
+        unsetenv("SHINDEN_CUDA_GRAPH");
+        o[k] = course_of(n, e, x, d_z, 4);
+        assert_true(k ? fake.graphs_run == 0 : fake.graphs_run > 0);
+        shn_engine_free(e);
+    }
+    assert_memory_equal(o[0].params, o[1].params, n->enc.n_params * sizeof *x);
+    assert_memory_equal(o[0].z, o[1].z, 4 * narrow.embed * sizeof *x);
+    outcome_free(&o[0]), outcome_free(&o[1]);
+    free(x), free(d_z);
+    net_free(n);
+}
+
 static void test_every_failing_call_is_an_error(void **state)
 {
     (void)state;
@@ -163,7 +188,8 @@ static void test_what_a_machine_lacks(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_calls_mean_what_the_engine_means), cmocka_unit_test(test_every_failing_call_is_an_error), cmocka_unit_test(test_what_a_machine_lacks),
+        cmocka_unit_test(test_calls_mean_what_the_engine_means), cmocka_unit_test(test_without_recordings),
+        cmocka_unit_test(test_every_failing_call_is_an_error), cmocka_unit_test(test_what_a_machine_lacks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

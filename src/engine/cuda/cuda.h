@@ -52,6 +52,11 @@ typedef struct cuda_engine {
     gpu_hyper   *hyper;
     float       *x;                                     /* [batch_max][T][leads] as the caller has them */
     void        *input, *input_embed;                   /* [batch_max or embed_call][T][L] */
+    int16_t     *rows;                                  /* [n_rows][leads][row_samples], a block of its own; NULL: none were given */
+    size_t       n_rows, row_samples;
+    int          gap;
+    shn_crop    *crops;                                 /* [batch_max], training */
+    float       *noise;                                 /* [batch_max] */
     uint32_t    *bad;                                   /* [embed_call] */
     float       *pooled, *d_pooled, *z, *d_z;           /* [batch_max][C], [batch_max][E] */
     float       *pooled_embed;                          /* [embed_call][C]: backward needs the other one */
@@ -101,6 +106,11 @@ SHN_NODISCARD shn_status cuda_input(cuda_engine *e, size_t B, size_t n_total, vo
 SHN_NODISCARD shn_status cuda_head(cuda_engine *e, const void *last, size_t B, float *pooled, const uint32_t *bad, shn_error *err);
 
 shn_status cuda_forward(void *self, const float *x, size_t B, int update_state, float *z, shn_error *err);
+shn_status cuda_rows(void *self, size_t n_rows, size_t n_samples, int16_t gap, const int16_t *(*row)(const void *context, size_t i), const void *context,
+                     int *taken, shn_error *err);
+shn_status cuda_forward_crops(void *self, const shn_crop *crops, size_t B, int update_state, float *z, shn_error *err);
+/** The rest of a training pass once the input is there. */
+SHN_NODISCARD shn_status cuda_forward_input(cuda_engine *e, size_t B, int update_state, float *z, shn_error *err);
 shn_status cuda_backward(void *self, const float *x, const float *d_z, size_t B, int last, shn_error *err);
 shn_status cuda_embed(void *self, const float *x, size_t B, float *z, shn_error *err);
 

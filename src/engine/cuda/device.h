@@ -63,6 +63,7 @@ typedef struct gpu_device_ops {
 
 struct gpu_device {
     const gpu_device_ops *ops;
+    int                   no_graphs;   /* 1: passes are never recorded */
     char                  name[72];     /* "NVIDIA H100 80GB HBM3 sm_90" */
     char                  libraries[32];/* "cuDNN 9.19.0" */
 };

@@ -306,7 +306,9 @@ shn_status gpu_open_cuda(gpu_device **out, shn_error *err)
     if (st != SHN_OK) return st;
     cuda_device *c = shn_alloc(1, sizeof *c);
     if (!c) return shn_fail_nomem(err, where);
+    const char *graphs = getenv("SHINDEN_CUDA_GRAPH");
     c->base.ops = &cuda_device_ops;
+    c->base.no_graphs = graphs && strcmp(graphs, "0") == 0;
     c->number = number;
     st = open_libraries(c, err);
     if (st != SHN_OK) {

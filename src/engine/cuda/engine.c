@@ -72,6 +72,7 @@ shn_status cuda_run(cuda_engine *e, cuda_kind kind, size_t B, cuda_pass *pass, i
         return pass(e, B, flag, err);
     }
     r->used = ++e->clock;
+    if (e->device->no_graphs) return pass(e, B, flag, err);
     if (!r->graph) {
         st = o->capture_begin(e->device, err);
         if (st != SHN_OK) return st;
@@ -228,6 +229,7 @@ static void cuda_free(void *self)
         cuda_unit *w = &e->units[i];
         o->conv_free(e->device, w->forward), o->conv_free(e->device, w->data), o->conv_free(e->device, w->weights), o->conv_free(e->device, w->infer);
     }
+    o->release(e->device, e->rows);
     o->release(e->device, e->arena);
     o->release_pinned(e->device, e->pinned);
     o->close(e->device);
@@ -245,7 +247,7 @@ static void cuda_explain(const void *self, size_t unit, char text[SHN_EXPLAIN_MA
 static const shn_engine_ops cuda_ops = {
     .explain = cuda_explain, .free = cuda_free, .set = cuda_set, .get = cuda_get, .set_moments = cuda_set_moments, .get_moments = cuda_get_moments,
     .embed = cuda_embed, .forward = cuda_forward, .backward = cuda_backward, .zero_gradient = cuda_zero_gradient,
-    .get_gradient = cuda_get_gradient, .gradient_square = cuda_gradient_square, .step = cuda_step, .check = cuda_check,
+    .get_gradient = cuda_get_gradient, .gradient_square = cuda_gradient_square, .step = cuda_step, .check = cuda_check, .rows = cuda_rows, .forward_crops = cuda_forward_crops,
 };
 
 /** Which stretches of 16 parameters decay. */

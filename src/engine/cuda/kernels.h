@@ -14,6 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "shinden/crop.h"
+
 enum {
     GPU_THREADS = 256,                  /* per block, always */
     GPU_LANE = 8,                       /* channels of a thread */
@@ -29,6 +31,8 @@ typedef enum gpu_type { GPU_F32, GPU_BF16 } gpu_type;
 /** name, phases, shared bytes of a block */
 #define GPU_KERNELS(X)                                                                                                              \
     X(input, 1, 0)                                                                                                                  \
+    X(window_sd, 3, GPU_THREADS * 8 * 2)                                                                                            \
+    X(window, 1, 0)                                                                                                                 \
     X(finite, 2, GPU_THREADS * 4)                                                                                                   \
     X(pack, 1, 0)                                                                                                                   \
     X(fold, 1, 0)                                                                                                                   \
@@ -61,6 +65,12 @@ typedef struct gpu_affine { const float *mean, *scale, *beta; } gpu_affine;
 
 /** Caller's records, [rows][L] f32, to [rows][8 lanes], channels above L zero. One thread a lane. */
 typedef struct gpu_input_args { const float *x; void *out; uint32_t n_rows, n_total, L, lanes; int type; } gpu_input_args;
+/** Rows of packed samples [leads][n_samples] and what is cut from them. */
+typedef struct gpu_source { const int16_t *rows; const shn_crop *crops; uint32_t n_samples, window; int gap; } gpu_source;
+/** scale[record]: what noise is multiplied with, from the sd of the record's window. One block a record. */
+typedef struct gpu_window_sd_args { gpu_source from; float *scale; } gpu_window_sd_args;
+/** Windows to [rows][8 lanes], channels above the leads zero. One thread a lane. */
+typedef struct gpu_window_args { gpu_source from; const float *scale; void *out; uint32_t n_rows, n_total, lanes; int type; } gpu_window_args;
 /** bad[record] = 1 where a value is NaN or infinite. One block a record of n floats. */
 typedef struct gpu_finite_args { const float *x; uint32_t *bad; uint32_t n; } gpu_finite_args;
 /** Weights [out][in][kernel] f32, times scale[out] where given, to [out][kernel][in_padded]. One thread an element of the result, n of them. */

@@ -4,10 +4,9 @@
 
 #include <math.h>
 
+#include "engine/cuda/input_body.h"
 #include "engine/cuda/lanes.h"
 #include "shinden/encoder.h"
-
-#define GPU_BODY(name) GPU_FN void gpu_body_##name(const gpu_##name##_args *a, uint32_t block, uint32_t thread, int phase, char *shared)
 
 GPU_FN void gpu_apply(const gpu_affine *bn, uint32_t c, float v[GPU_LANE])
 {
@@ -24,36 +23,6 @@ GPU_FN void gpu_apply(const gpu_affine *bn, uint32_t c, float v[GPU_LANE])
 GPU_FN float gpu_relu(float v) { return v <= 0 ? 0 : v; }        /* a NaN stays one */
 
 /* ---- into and out of the engine's layout ---- */
-
-GPU_BODY(input)
-{
-    (void)phase, (void)shared;
-    const uint32_t at = block * GPU_THREADS + thread, row = at / a->lanes, c = at % a->lanes * GPU_LANE;
-    float v[GPU_LANE];
-    if (row >= a->n_total) return;
-    gpu_zeros(v);
-    if (row < a->n_rows)
-        for (uint32_t i = 0; i < GPU_LANE && c + i < a->L; i++) v[i] = a->x[(size_t)row * a->L + c + i];
-    gpu_store(a->out, at, a->type, v);
-}
-
-GPU_BODY(finite)
-{
-    uint32_t *worst = (uint32_t *)shared;
-    const float *x = a->x + (size_t)block * a->n;
-    if (phase == 0) {
-        uint32_t most = 0;
-        for (uint32_t i = thread; i < a->n; i += GPU_THREADS) {
-            const uint32_t bits = gpu_bits(x[i]) & 0x7fffffffu;
-            most = bits > most ? bits : most;
-        }
-        worst[thread] = most;
-    } else if (thread == 0) {
-        uint32_t most = 0;
-        for (int i = 0; i < GPU_THREADS; i++) most = worst[i] > most ? worst[i] : most;
-        a->bad[block] = most >= 0x7f800000u;
-    }
-}
 
 GPU_BODY(pack)
 {
@@ -381,18 +350,6 @@ GPU_BODY(bias_gradient)
 }
 
 /* ---- gradient block and optimizer ---- */
-
-/** The sum of a block's 256 values in shared memory, in phases 1 and 2; the result is thread 0's in phase 2. */
-GPU_FN double gpu_block_total(double *kept, uint32_t thread, int phase)
-{
-    double sum = 0;
-    if (phase == 1 && thread < 16) {
-        for (uint32_t i = 0; i < 16; i++) sum += kept[thread * 16 + i];
-        kept[thread * 16] = sum;
-    } else if (phase == 2 && thread == 0)
-        for (uint32_t i = 0; i < 16; i++) sum += kept[i * 16];
-    return sum;
-}
 
 GPU_BODY(squares)
 {

@@ -11,6 +11,7 @@
 #else
 #define GPU_FN static inline
 #endif
+#define GPU_BODY(name) GPU_FN void gpu_body_##name(const gpu_##name##_args *a, uint32_t block, uint32_t thread, int phase, char *shared)
 
 GPU_FN float gpu_from_bits(uint32_t bits)
 {
@@ -97,6 +98,18 @@ GPU_FN void gpu_store_bytes(uint8_t *p, size_t at, const uint32_t v[GPU_LANE])
 GPU_FN void gpu_zeros(float v[GPU_LANE])
 {
     for (int i = 0; i < GPU_LANE; i++) v[i] = 0;
+}
+
+/** The sum of a block's 256 values in shared memory, in phases 1 and 2; the result is thread 0's in phase 2. */
+GPU_FN double gpu_block_total(double *kept, uint32_t thread, int phase)
+{
+    double sum = 0;
+    if (phase == 1 && thread < 16) {
+        for (uint32_t i = 0; i < 16; i++) sum += kept[thread * 16 + i];
+        kept[thread * 16] = sum;
+    } else if (phase == 2 && thread == 0)
+        for (uint32_t i = 0; i < 16; i++) sum += kept[i * 16];
+    return sum;
 }
 
 #endif

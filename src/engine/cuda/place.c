@@ -59,6 +59,8 @@ static void carve_training(cuda_engine *e, char *base, size_t *at)
     e->decay = carve(base, at, P / 16 + 1);
     e->hyper = carve(base, at, sizeof *e->hyper);
     e->sum = carve(base, at, sizeof *e->sum);
+    e->crops = carve(base, at, B * sizeof *e->crops);
+    e->noise = carve(base, at, B * sizeof *e->noise);
     e->input = carve(base, at, B * e->n_samples * e->L * e->element);
     e->pooled = carve(base, at, B * e->enc.channels * sizeof(float));
     e->d_pooled = carve(base, at, B * e->enc.channels * sizeof(float));

@@ -47,7 +47,7 @@ static shn_status finish(cuda_engine *e, cuda_unit *w, size_t B, shn_error *err)
 
 static shn_status forward_pass(cuda_engine *e, size_t B, int update_state, shn_error *err)
 {
-    shn_status st = cuda_input(e, B, e->batch_max, e->input, err);
+    shn_status st = SHN_OK;
     for (size_t i = 0; i < e->n_units && st == SHN_OK; i++) st = cuda_pack(e, &e->units[i], NULL, e->units[i].w, err);
     for (size_t i = 0; i < e->n_units && st == SHN_OK; i++) {
         cuda_unit *w = &e->units[i];
@@ -61,9 +61,15 @@ static shn_status forward_pass(cuda_engine *e, size_t B, int update_state, shn_e
 shn_status cuda_forward(void *self, const float *x, size_t B, int update_state, float *z, shn_error *err)
 {
     cuda_engine *e = self;
-    const size_t E = e->enc.config.embed;
     shn_status   st = cuda_to_device(e, e->x, x, B * e->n_samples * e->enc.config.n_leads * sizeof *x, err);
-    if (st == SHN_OK) st = cuda_run(e, update_state ? CUDA_FORWARD_STATE : CUDA_FORWARD, B, forward_pass, update_state, err);
+    if (st == SHN_OK) st = cuda_input(e, B, e->batch_max, e->input, err);
+    return st == SHN_OK ? cuda_forward_input(e, B, update_state, z, err) : st;
+}
+
+shn_status cuda_forward_input(cuda_engine *e, size_t B, int update_state, float *z, shn_error *err)
+{
+    const size_t E = e->enc.config.embed;
+    const shn_status st = cuda_run(e, update_state ? CUDA_FORWARD_STATE : CUDA_FORWARD, B, forward_pass, update_state, err);
     if (update_state) e->folded = 0;
     return st == SHN_OK ? cuda_from_device(e, z, e->z, B * E * sizeof *z, err) : st;
 }
