@@ -4,7 +4,7 @@
 #                 finding whose name is nearest
 #   few codes     200 records keep their labels, all keep their reports; beside it the supervised model on those 200
 #   pre-training  the supervised model from an encoder trained without labels on the training records of all sources
-# Prints the tables of docs/results.md. Finished runs are kept and not repeated, so a stopped script goes on.
+# Prints the tables that docs/checks.md is written from. Finished runs are kept and not repeated, so a stopped script goes on.
 # usage: bench/reports.sh [-f "0 1 2 3"] [-s "1 2 3"] [-p "left few pre"] [-m E5_FOLDER] [-v VECTORS] [-j JOBS] [-o FOLDER] [DATA_FOLDER]
 # needs jq, and the sentences' vectors (-v) or the folder of multilingual-e5-small (-m, tests/oracle/e5_to_safetensors.py makes it)
 set -euo pipefail
