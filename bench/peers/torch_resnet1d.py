@@ -1,4 +1,4 @@
-"""The same encoder in PyTorch, timed the same way: one JSON row per line, for `shinden bench --peer` and bench/compare.sh.
+"""The same encoder in PyTorch, timed the same way: one JSON row per line, for `shinden bench --peer`.
 
 Needs: pip install torch numpy (any 2.x, CPU). `torch.compile` needs a C++ compiler; without one those rows are left out, and said so
 on stderr. Eager and compiled, f32 and bf16 autocast; random data; the median of repeated steps after warm-up. Rows cuda_... run on the
