@@ -89,4 +89,11 @@ static inline double distance(const float *a, const float *b, size_t n)
     return s > 0 ? sqrt(d / s) : sqrt(d);
 }
 
+static const shn_encoder_config narrow = { .n_leads = 12, .width = 8, .blocks = { 1, 1, 1, 1 }, .max_pool = 1, .embed = 5 };
+
+static inline void assert_same(const float *a, const float *b, size_t n, const char *what)
+{
+    if (memcmp(a, b, n * sizeof *a) != 0) fail_msg("%s: bits differ (distance %g)", what, distance(a, b, n));
+}
+
 #endif

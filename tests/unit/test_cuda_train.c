@@ -165,18 +165,5 @@ int main(void)
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
 #else
-#include "harness.h"
-
-static void test_needs_cuda(void **state)
-{
-    (void)state;
-    printf("skipped: this build has no CUDA; configure with --preset cuda\n");
-    skip();
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_needs_cuda) };
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+#include "without_cuda.inc"
 #endif
