@@ -7,7 +7,6 @@
 #include "engine/cuda/cuda.h"
 #include "gpu_host.h"
 
-
 static inline shn_status new_on_host(const shn_encoder *enc, size_t n_samples, size_t batch_max, int training, const shn_engine_options *options,
                               shn_engine_made *out, shn_error *err)
 {

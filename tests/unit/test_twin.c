@@ -174,19 +174,19 @@ static void check(const char *path, const char *engine, unsigned threads, unsign
     close_twin(t);
 }
 
-static const char narrow[] = SHN_TESTS_DIR "/golden/twin_narrow.safetensors";
+static const char narrow_file[] = SHN_TESTS_DIR "/golden/twin_narrow.safetensors";
 
 static void test_reference(void **state)
 {
     (void)state;
-    check(narrow, "ref", 1, 0);
+    check(narrow_file, "ref", 1, 0);
 }
 
 static void test_cpu(void **state)
 {
     (void)state;
-    for (unsigned winograd = 0; winograd <= 6; winograd += 2) check(narrow, "cpu", 2, winograd);
-    check(narrow, "cpu", 1, 6);
+    for (unsigned winograd = 0; winograd <= 6; winograd += 2) check(narrow_file, "cpu", 2, winograd);
+    check(narrow_file, "cpu", 1, 6);
 }
 
 /** On a GPU, where the build and the machine have one. */
@@ -196,7 +196,7 @@ static void test_cuda(void **state)
     shn_error          err;
     shn_engine        *e = NULL;
     shn_engine_options o;
-    twin              *t = open_twin(narrow);
+    twin              *t = open_twin(narrow_file);
     shn_engine_defaults(&o);
     o.name = "cuda";
     const shn_status st = shn_engine_new(&t->net.enc, t->n_samples, 1, 0, &o, &e, &err);
@@ -207,7 +207,7 @@ static void test_cuda(void **state)
         skip();
     }
     assert_int_equal(st, SHN_OK);
-    check(narrow, "cuda", 1, 0);
+    check(narrow_file, "cuda", 1, 0);
 }
 
 static void test_cpu_on_a_given_file(void **state)
