@@ -168,6 +168,18 @@ static void range_of(const json_t *rows, const char *metric, double *low, double
     }
 }
 
+/** The metrics' cells of one of the rows. */
+static void metric_cells(shn_html *page, const json_t *metrics, const json_t *rows, const json_t *row)
+{
+    size_t  m;
+    json_t *metric;
+    json_array_foreach((json_t *)metrics, m, metric) {
+        double low, high;
+        range_of(rows, json_string_value(metric), &low, &high);
+        cell(page, json_object_get(json_object_get(row, "metrics"), json_string_value(metric)), low, high);
+    }
+}
+
 static void write_figures(shn_html *page, const xp_figures *figures, const char *table)
 {
     for (size_t i = 0; figures && i < figures->n; i++) {
@@ -239,11 +251,7 @@ static void write_table(shn_html *page, const json_t *t, const xp_figures *figur
         td(page, xp_page_word(row, "system"));
         td(page, xp_page_word(row, "readout"));
         shn_html_printf(page, "<td>%d</td><td>%d</td>", (int)xp_page_number(row, "n_seeds"), (int)xp_page_number(row, "n_findings"));
-        json_array_foreach(json_object_get(t, "metrics"), m, metric) {
-            double low, high;
-            range_of(rows, json_string_value(metric), &low, &high);
-            cell(page, json_object_get(json_object_get(row, "metrics"), json_string_value(metric)), low, high);
-        }
+        metric_cells(page, json_object_get(t, "metrics"), rows, row);
         shn_html_raw(page, "</tr>");
     }
     shn_html_raw(page, "</table></div>\n");
@@ -269,11 +277,7 @@ static void write_subgroups(shn_html *page, const json_t *s)
         td(page, xp_page_word(group, "group"));
         shn_html_printf(page, "<td class=\"n\">%d</td><td class=\"n\">%d%s</td>", (int)xp_page_number(group, "n_records"), (int)xp_page_number(group, "n_patients"),
                         json_is_true(json_object_get(group, "small")) ? " <span class=\"note\">small</span>" : "");
-        json_array_foreach(metrics, m, metric) {
-            double low, high;
-            range_of(groups, json_string_value(metric), &low, &high);
-            cell(page, json_object_get(json_object_get(group, "metrics"), json_string_value(metric)), low, high);
-        }
+        metric_cells(page, metrics, groups, group);
         shn_html_raw(page, "</tr>");
     }
     shn_html_raw(page, "</table></div>\n");

@@ -110,30 +110,46 @@ static void write_claims(FILE *f, const json_t *doc)
     }
 }
 
+/** The heads of the metrics' columns and the line below a table's heads, of which `before` stand to the left of them. */
+static void metric_heads(FILE *f, const json_t *metrics, size_t before)
+{
+    size_t  m;
+    json_t *metric;
+    json_array_foreach((json_t *)metrics, m, metric) fprintf(f, " %s |", json_string_value(metric));
+    fputs("\n|", f);
+    for (m = 0; m < before + json_array_size(metrics); m++) fputs(" --- |", f);
+    fputc('\n', f);
+}
+
+/** The metrics' cells of a row, which they end. */
+static void metric_cells(FILE *f, const json_t *metrics, const json_t *row)
+{
+    size_t  m;
+    json_t *metric;
+    json_array_foreach((json_t *)metrics, m, metric) {
+        fputc(' ', f);
+        cell(f, json_object_get(json_object_get(row, "metrics"), json_string_value(metric)));
+        fputs(" |", f);
+    }
+    fputc('\n', f);
+}
+
 static void write_table(FILE *f, const json_t *t)
 {
-    size_t  i, m;
-    json_t *row, *metric;
+    size_t  i;
+    json_t *row;
     fputs("\n## ", f);
     words(f, xp_page_word(t, "title"));
     fprintf(f, "\n\nCohort %s, split %s", xp_page_word(t, "cohort"), xp_page_word(t, "split"));
     if (*xp_page_word(t, "home")) fprintf(f, ", thresholds and calibration from cohort %s", xp_page_word(t, "home"));
     fputs(".\n\n| system | read-out | seeds | findings |", f);
-    json_array_foreach(json_object_get(t, "metrics"), m, metric) fprintf(f, " %s |", json_string_value(metric));
-    fputs("\n| --- | --- | --- | --- |", f);
-    for (m = 0; m < json_array_size(json_object_get(t, "metrics")); m++) fputs(" --- |", f);
-    fputc('\n', f);
+    metric_heads(f, json_object_get(t, "metrics"), 4);
     json_array_foreach(json_object_get(t, "rows"), i, row) {
         const int control = strcmp(xp_page_word(row, "kind"), "control") == 0;
         fputs(control ? "| control: " : "| ", f);
         words(f, xp_page_word(row, "system"));
         fprintf(f, " | %s | %d | %d |", xp_page_word(row, "readout"), (int)xp_page_number(row, "n_seeds"), (int)xp_page_number(row, "n_findings"));
-        json_array_foreach(json_object_get(t, "metrics"), m, metric) {
-            fputc(' ', f);
-            cell(f, json_object_get(json_object_get(row, "metrics"), json_string_value(metric)));
-            fputs(" |", f);
-        }
-        fputc('\n', f);
+        metric_cells(f, json_object_get(t, "metrics"), row);
     }
 }
 
@@ -165,24 +181,16 @@ static void write_drift(FILE *f, const json_t *d)
 
 static void write_subgroups(FILE *f, const json_t *s)
 {
-    size_t  i, m;
-    json_t *group, *metric;
+    size_t  i;
+    json_t *group;
     fprintf(f, "\n## By age, sex and source: `%s` on `%s`\n\nMeans over %d seeds, intervals by patient. No threshold is fitted to a group; groups of fewer than 50 patients are marked.\n\n| by | group | records | patients |",
             xp_page_word(s, "row"), xp_page_word(s, "evaluation"), (int)xp_page_number(s, "n_seeds"));
-    json_array_foreach(json_object_get(s, "metrics"), m, metric) fprintf(f, " %s |", json_string_value(metric));
-    fputs("\n| --- | --- | --- | --- |", f);
-    for (m = 0; m < json_array_size(json_object_get(s, "metrics")); m++) fputs(" --- |", f);
-    fputc('\n', f);
+    metric_heads(f, json_object_get(s, "metrics"), 4);
     json_array_foreach(json_object_get(s, "groups"), i, group) {
         fprintf(f, "| %s | ", xp_page_word(group, "by"));
         words(f, xp_page_word(group, "group"));
         fprintf(f, " | %d | %d%s |", (int)xp_page_number(group, "n_records"), (int)xp_page_number(group, "n_patients"), json_is_true(json_object_get(group, "small")) ? ", small" : "");
-        json_array_foreach(json_object_get(s, "metrics"), m, metric) {
-            fputc(' ', f);
-            cell(f, json_object_get(json_object_get(group, "metrics"), json_string_value(metric)));
-            fputs(" |", f);
-        }
-        fputc('\n', f);
+        metric_cells(f, json_object_get(s, "metrics"), group);
     }
 }
 

@@ -71,36 +71,27 @@ static shn_status convolution(const gpu_conv_spec *s, desc *out, shn_error *err)
     return st;
 }
 
-/** One operation over tensors a, b and c of gpu_device_ops.conv_run. */
-static shn_status operation(gpu_pass pass, desc conv, desc a, desc b, desc c, desc *out, shn_error *err)
+/** How cuDNN calls the operation of a pass, its convolution, tensors a, b and c of gpu_device_ops.conv_run, and its factors. */
+static const struct { cudnnBackendDescriptorType_t operation; cudnnBackendAttributeName_t conv, tensor[3], alpha, beta; } operations[] = {
+#define OPERATION(type, prefix, A, B, C)                                                                                                          \
+    { CUDNN_BACKEND_OPERATION_CONVOLUTION_##type##_DESCRIPTOR, CUDNN_ATTR_OPERATION_CONVOLUTION_##prefix##_CONV_DESC,                              \
+      { CUDNN_ATTR_OPERATION_CONVOLUTION_##prefix##_##A, CUDNN_ATTR_OPERATION_CONVOLUTION_##prefix##_##B, CUDNN_ATTR_OPERATION_CONVOLUTION_##prefix##_##C }, \
+      CUDNN_ATTR_OPERATION_CONVOLUTION_##prefix##_ALPHA, CUDNN_ATTR_OPERATION_CONVOLUTION_##prefix##_BETA }
+    [GPU_CONV_FORWARD] = OPERATION(FORWARD, FORWARD, X, W, Y),
+    [GPU_CONV_DATA]    = OPERATION(BACKWARD_DATA, BWD_DATA, DY, W, DX),
+    [GPU_CONV_WEIGHTS] = OPERATION(BACKWARD_FILTER, BWD_FILTER, X, DY, DW),
+#undef OPERATION
+};
+
+static shn_status operation(gpu_pass pass, desc conv, const desc tensors[3], desc *out, shn_error *err)
 {
     const float one = 1, zero = 0;
     shn_status  st = SHN_OK;
-    if (pass == GPU_CONV_FORWARD) {
-        TRY(st, cudnnBackendCreateDescriptor(CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR, out));
-        SET(st, *out, OPERATION_CONVOLUTION_FORWARD_CONV_DESC, BACKEND_DESCRIPTOR, 1, &conv);
-        SET(st, *out, OPERATION_CONVOLUTION_FORWARD_X, BACKEND_DESCRIPTOR, 1, &a);
-        SET(st, *out, OPERATION_CONVOLUTION_FORWARD_W, BACKEND_DESCRIPTOR, 1, &b);
-        SET(st, *out, OPERATION_CONVOLUTION_FORWARD_Y, BACKEND_DESCRIPTOR, 1, &c);
-        SET(st, *out, OPERATION_CONVOLUTION_FORWARD_ALPHA, FLOAT, 1, &one);
-        SET(st, *out, OPERATION_CONVOLUTION_FORWARD_BETA, FLOAT, 1, &zero);
-    } else if (pass == GPU_CONV_DATA) {
-        TRY(st, cudnnBackendCreateDescriptor(CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_DATA_DESCRIPTOR, out));
-        SET(st, *out, OPERATION_CONVOLUTION_BWD_DATA_CONV_DESC, BACKEND_DESCRIPTOR, 1, &conv);
-        SET(st, *out, OPERATION_CONVOLUTION_BWD_DATA_DY, BACKEND_DESCRIPTOR, 1, &a);
-        SET(st, *out, OPERATION_CONVOLUTION_BWD_DATA_W, BACKEND_DESCRIPTOR, 1, &b);
-        SET(st, *out, OPERATION_CONVOLUTION_BWD_DATA_DX, BACKEND_DESCRIPTOR, 1, &c);
-        SET(st, *out, OPERATION_CONVOLUTION_BWD_DATA_ALPHA, FLOAT, 1, &one);
-        SET(st, *out, OPERATION_CONVOLUTION_BWD_DATA_BETA, FLOAT, 1, &zero);
-    } else {
-        TRY(st, cudnnBackendCreateDescriptor(CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_FILTER_DESCRIPTOR, out));
-        SET(st, *out, OPERATION_CONVOLUTION_BWD_FILTER_CONV_DESC, BACKEND_DESCRIPTOR, 1, &conv);
-        SET(st, *out, OPERATION_CONVOLUTION_BWD_FILTER_X, BACKEND_DESCRIPTOR, 1, &a);
-        SET(st, *out, OPERATION_CONVOLUTION_BWD_FILTER_DY, BACKEND_DESCRIPTOR, 1, &b);
-        SET(st, *out, OPERATION_CONVOLUTION_BWD_FILTER_DW, BACKEND_DESCRIPTOR, 1, &c);
-        SET(st, *out, OPERATION_CONVOLUTION_BWD_FILTER_ALPHA, FLOAT, 1, &one);
-        SET(st, *out, OPERATION_CONVOLUTION_BWD_FILTER_BETA, FLOAT, 1, &zero);
-    }
+    TRY(st, cudnnBackendCreateDescriptor(operations[pass].operation, out));
+    TRY(st, cudnnBackendSetAttribute(*out, operations[pass].conv, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &conv));
+    for (int i = 0; i < 3; i++) TRY(st, cudnnBackendSetAttribute(*out, operations[pass].tensor[i], CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &tensors[i]));
+    TRY(st, cudnnBackendSetAttribute(*out, operations[pass].alpha, CUDNN_TYPE_FLOAT, 1, &one));
+    TRY(st, cudnnBackendSetAttribute(*out, operations[pass].beta, CUDNN_TYPE_FLOAT, 1, &zero));
     TRY(st, cudnnBackendFinalize(*out));
     return st;
 }
@@ -120,7 +111,7 @@ static shn_status graph_of(cudnnHandle_t handle, const gpu_conv_spec *s, gpu_typ
              : data  ? tensor(UID_C, type, s->n, s->in_length, s->in, &d[2], err)
                      : tensor(UID_C, type, s->n, s->out_length, s->out, &d[2], err);
     if (st == SHN_OK) st = convolution(s, &d[3], err);
-    if (st == SHN_OK) st = operation(s->pass, d[3], d[0], d[1], d[2], &d[4], err);
+    if (st == SHN_OK) st = operation(s->pass, d[3], d, &d[4], err);
     TRY(st, cudnnBackendCreateDescriptor(CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR, &d[5]));
     SET(st, d[5], OPERATIONGRAPH_OPS, BACKEND_DESCRIPTOR, 1, &d[4]);
     if (handle) SET(st, d[5], OPERATIONGRAPH_HANDLE, HANDLE, 1, &handle);
