@@ -20,5 +20,5 @@ target_link_libraries(shinden_cuda INTERFACE ${CUDNN_LIBRARY} CUDA::cublas CUDA:
 # --fmad=false: a*b + c is two roundings on the GPU, too, so that kernels give the same bits as their loops on the host
 add_compile_options($<$<COMPILE_LANGUAGE:CUDA>:--fmad=false> "$<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-Wall,-Wextra>")
 if(SHINDEN_WERROR)
-  add_compile_options("$<$<COMPILE_LANGUAGE:CUDA>:-Werror=all-warnings>")
+  add_compile_options("$<$<COMPILE_LANGUAGE:CUDA>:-Werror=all-warnings>" "$<$<COMPILE_LANGUAGE:CUDA>:-Xptxas=-warn-spills,-Werror>")
 endif()

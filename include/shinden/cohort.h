@@ -78,7 +78,8 @@ SHN_NODISCARD shn_status shn_cohort_cross_validate(shn_cohort *c, const char *po
 /** Numbers patients of rows 0..n-1 densely (unknown ones each their own): patient[i] < *n_patients. */
 SHN_NODISCARD shn_status shn_cohort_patients(const shn_cohort *c, const uint32_t *rows, size_t n, uint32_t *patient,
                                              size_t *n_patients, shn_error *err);
-/** SHA-256 (hex) over what training reads: finding ids, the rows' ids, labels, known flags and signals. */
+/** SHA-256 (hex) over what training reads: finding ids, of those that the program does not know also names, criteria, codes and flags;
+    the rows' ids, labels, known flags and signals. */
 SHN_NODISCARD shn_status shn_cohort_digest(const shn_cohort *c, const uint32_t *rows, size_t n, char hex[65], shn_error *err);
 
 /**

@@ -139,6 +139,8 @@ const char *shn_list_next(const char **rest, size_t *n);
  * docs/findings.md says; the others are words, any of them is well formed.
  */
 int shn_code_valid(shn_coding coding, const char *code, size_t n);
+/** 1 if two codes are one to a look-up: LUDB's wordings without case and final full stop, a rhythm with or without its parenthesis. n, m: bytes. */
+int shn_code_same(shn_coding coding, const char *a, size_t n, const char *b, size_t m);
 /** 1 if it reads as a Minnesota code: category 1-9, a number and perhaps a third ("7-1-1", "9-2"), none beyond those of the classification. */
 int shn_minnesota_valid(const char *code, size_t n);
 /** 1 if the SNOMED CT identifier is 6 to 18 digits without leading zero whose last is a valid Verhoeff check digit. */

@@ -93,6 +93,8 @@ void shn_train_defaults(shn_loss loss, size_t n_samples, double fs_hz, shn_train
 
 /** The engine that these settings train with, for what comes after training: its name (borrowed from config), arithmetic and threads; no group. */
 void shn_train_engine(const shn_train_config *config, shn_engine_options *out);
+/** The settings as a checkpoint knows them: a run goes on on the CPU or a GPU, so "cuda*" is "cpu" here. Which it was, and that bits may differ, is in the log. */
+shn_train_config shn_train_resumable(const shn_train_config *config);
 
 /** Opens what config->text and text_form name. NULL for bce without sentences. Errors as shn_vectors_open. */
 SHN_NODISCARD shn_status shn_train_vectors(const shn_train_config *config, shn_vectors **out, shn_error *err);

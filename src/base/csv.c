@@ -277,13 +277,24 @@ shn_status shn_csv_fail(const shn_csv *csv, size_t row, size_t col, shn_error *e
     return shn_fail(err, status, reason, "csv", "line %zu, column '%.80s': %.340s", shn_csv_line(csv, row), shn_csv_name(csv, col), text);
 }
 
+static int is_blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
+
+const char *shn_trim(const char *s, size_t *n)
+{
+    while (*n && is_blank(*s)) {
+        s++;
+        --*n;
+    }
+    while (*n && is_blank(s[*n - 1])) --*n;
+    return s;
+}
+
 shn_status shn_csv_bit(const shn_csv *csv, size_t row, size_t col, int *bit, shn_error *err)
 {
-    static const char blanks[] = " \t\r\n";
     char        word[16] = "", *end;
-    const char *cell = shn_csv_cell(csv, row, col), *s = cell + strspn(cell, blanks);
-    size_t      n = strlen(s);
-    while (n && strchr(blanks, s[n - 1])) n--;
+    const char *cell = shn_csv_cell(csv, row, col);
+    size_t      n = strlen(cell);
+    const char *s = shn_trim(cell, &n);
     for (*bit = -1; *bit <= 1; ++*bit) {
         static const char *const words[] = { "nan", "false", "true" };
         if (n == strlen(words[*bit + 1]) && strncasecmp(s, words[*bit + 1], n) == 0) return SHN_OK;

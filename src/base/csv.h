@@ -59,6 +59,8 @@ size_t      shn_csv_line(const shn_csv *csv, size_t row);
 shn_status  shn_csv_fail(const shn_csv *csv, size_t row, size_t col, shn_error *err, shn_status status, shn_reason reason,
                          const char *fmt, ...) SHN_PRINTF(7, 8);
 
+/** s without blanks at both ends. */
+const char *shn_trim(const char *s, size_t *n);
 /**
  * A cell that says yes or no: 1, true: 1; 0, false: 0; empty, nan, -1 (not known): -1. Without regard to case and blanks around it.
  * Errors  SHN_FORMAT (bad_value) anything else, by line and column

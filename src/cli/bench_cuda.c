@@ -26,18 +26,31 @@ static shn_status rows_of(bench_run *run, const bench_shape *s, const gpu_peaks 
     return st;
 }
 
+/** Whether the run asks for a row of the shape, in any of its precisions. */
+static int wanted(const bench_run *run, const bench_shape *s)
+{
+    char tf32[64], f32[64];
+    snprintf(tf32, sizeof tf32, "%s_tf32", s->name);
+    snprintf(f32, sizeof f32, "%s_f32", s->name);
+    if (run->quick) return s->quick && bench_wants(run, s->name);
+    return bench_wants(run, s->name) || (s->bf16 && (bench_wants(run, tf32) || bench_wants(run, f32)));
+}
+
 shn_status bench_cuda(bench_run *run, shn_error *err)
 {
+    enum { N = sizeof shapes / sizeof *shapes };
     gpu_peaks  peaks;
     shn_error  why;
+    size_t     n = 0;
     shn_status st = gpu_cuda_peaks(&peaks, &why);
-    if (st == SHN_UNSUPPORTED) {
+    for (size_t i = 0; i < N; i++) n += (size_t)wanted(run, &shapes[i]);
+    if (st == SHN_UNSUPPORTED || (st != SHN_OK && n == 0)) {            /* a GPU that fails ends no run that asked nothing of it */
         snprintf(run->no_gpu, sizeof run->no_gpu, "%.*s", (int)sizeof run->no_gpu - 1, why.text);
         return SHN_OK;
     }
     if (st != SHN_OK && err) *err = why;
-    for (size_t i = 0; i < sizeof shapes / sizeof *shapes && st == SHN_OK; i++)
-        if (bench_wants(run, shapes[i].name) && (!run->quick || shapes[i].quick)) st = rows_of(run, &shapes[i], &peaks, err);
+    for (size_t i = 0; i < N && st == SHN_OK; i++)
+        if (wanted(run, &shapes[i])) st = rows_of(run, &shapes[i], &peaks, err);
     return st;
 }
 #else

@@ -140,10 +140,13 @@ static shn_status repeat(bench_net *n, const bench_run *run, const bench_shape *
 
 shn_status bench_encoder(bench_run *run, const bench_shape *s, unsigned threads, shn_precision precision, const bench_limits *limits, shn_error *err)
 {
-    bench_net *n = shn_alloc(1, sizeof *n);
+    static const char *const suffix[] = { [SHN_PRECISION_AUTO] = "", [SHN_PRECISION_F32] = "_f32", [SHN_PRECISION_BF16] = "_bf16", [SHN_PRECISION_TF32] = "_tf32" };
     double     median = 1;
     bench_row  row = { .threads = threads, .ratio = NAN };
     shn_isa    isa = SHN_ISA_BASE;
+    snprintf(row.name, sizeof row.name, "%s%s", s->name, suffix[precision]);
+    if (!bench_wants(run, row.name)) return SHN_OK;
+    bench_net *n = shn_alloc(1, sizeof *n);
     if (!n) return shn_fail_nomem(err, "bench");
     shn_status st = prepare(n, run, s, threads, precision, err);
     if (st == SHN_OK) st = repeat(n, run, s, &median, &row.spread, err);
@@ -154,14 +157,13 @@ shn_status bench_encoder(bench_run *run, const bench_shape *s, unsigned threads,
         const double flops = shn_encoder_flops(&n->enc, s->T), records = (double)s->B / median;
         /* a training step is three forward passes less the stem's data gradient */
         const double work = s->train ? (s->parts > 1 ? 4 : 3) * flops - 2.0 * 12 * 64 * 7 * (double)(s->T / 2) : flops;
-        snprintf(row.name, sizeof row.name, "%s%s", s->name, precision == SHN_PRECISION_BF16 ? "_bf16" : precision == SHN_PRECISION_F32 ? "_f32" : precision == SHN_PRECISION_TF32 ? "_tf32" : "");
         snprintf(row.unit, sizeof row.unit, latency ? "ms" : "records/s");
         snprintf(row.isa, sizeof row.isa, "%s", limits ? limits->isa : shn_isa_name(isa));
         snprintf(row.precision, sizeof row.precision, bf16 ? "bf16" : precision == SHN_PRECISION_TF32 ? "tf32" : "f32");
         row.value = latency ? median * 1e3 : records;
         row.peak_fraction = work * records / 1e9 / (limits ? limits->peak : bf16 ? run->peak_bf16[all] : run->peak_f32[all]);
         row.bandwidth_fraction = bytes_per_record(n, s, bf16 ? 2 : 4) * records / 1e9 / (limits ? limits->bandwidth : run->bandwidth[all]);
-        if (s->peer && (threads == run->threads_all || s->engine)) st = bench_against_peer(run, &row, err);
+        if (s->peer && (threads == run->threads_all || s->engine)) st = bench_against_peer(run, s->name, &row, err);
     }
     release(n);
     free(n);
@@ -174,7 +176,7 @@ shn_status bench_engine(bench_run *run, shn_error *err)
     shn_status st = shn_isa_choose(run->isa, &isa, err);
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes && st == SHN_OK; i++) {
         const bench_shape *s = &shapes[i];
-        if (!bench_wants(run, s->name) || (run->quick && !s->quick)) continue;
+        if (run->quick && !s->quick) continue;
         if (s->one_thread > 0 || run->threads_all == 1) st = bench_encoder(run, s, 1, SHN_PRECISION_AUTO, NULL, err);
         if (st == SHN_OK && s->one_thread != 1 && run->threads_all > 1) st = bench_encoder(run, s, run->threads_all, SHN_PRECISION_AUTO, NULL, err);
         /* where both precisions have products, the one that AUTO does not take is shown, too */

@@ -73,7 +73,7 @@ double bench_thread_now(void);      /* seconds of processor time of this thread:
 /** Median and spread of n times, which are sorted. */
 double bench_median(double *times, size_t n, double *spread);
 /** Runs the peer's command for one row and fills peer, peer_version and ratio from its best line. No peer: nothing. */
-SHN_NODISCARD shn_status bench_against_peer(const bench_run *run, bench_row *row, shn_error *err);
+SHN_NODISCARD shn_status bench_against_peer(const bench_run *run, const char *asked, bench_row *row, shn_error *err);
 
 /** Prints which kernels run every convolution of the default encoder at the bench's lengths. */
 SHN_NODISCARD shn_status bench_explain(const bench_run *run, int json, shn_error *err);

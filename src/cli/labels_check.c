@@ -23,11 +23,10 @@ static shn_status count_cell(const labels_request *r, const char *source, const 
 {
     shn_status st = SHN_OK;
     while (*cell && st == SHN_OK) {
-        const char *start = cell + strspn(cell, " \t\r\n");
         const size_t n = strcspn(cell, r->split);
-        size_t       length = start < cell + n ? (size_t)(cell + n - start) : 0;
-        while (length && strchr(" \t\r\n", start[length - 1])) length--;
-        char *label = shn_strndup(start, length);
+        size_t       length = n;
+        const char  *start = shn_trim(cell, &length);
+        char        *label = shn_strndup(start, length);
         if (!label) return shn_fail_nomem(err, "labels.check");
         if (*label) st = count_label(r, source, label, s, err);
         free(label);

@@ -21,7 +21,6 @@ SHN_NODISCARD shn_status cli_settings_apply(const cli_settings *s, shn_train_con
 /** A line of help for each key, with config's value as the default. */
 void cli_settings_help(const shn_train_key *(*key_at)(size_t), const shn_train_config *config);
 
-
 /** What train and pretrain are told beside their cohorts. */
 typedef struct cli_run_flags {
     const char  *out, *config;

@@ -94,15 +94,12 @@ static void take_peer_line(const char *line, bench_row *row, double *best)
     json_decref(o);
 }
 
-shn_status bench_against_peer(const bench_run *run, bench_row *row, shn_error *err)
+shn_status bench_against_peer(const bench_run *run, const char *asked, bench_row *row, shn_error *err)
 {
-    char   command[4096], line[4096], name[sizeof row->name];
+    char   command[4096], line[4096];
     double best = 0;
     if (!run->peer) return SHN_OK;
-    snprintf(name, sizeof name, "%s", row->name);
-    char *suffix = strstr(name, "_bf16");           /* the peer is asked for the row; it tries all its precisions */
-    if (suffix) *suffix = '\0';
-    snprintf(command, sizeof command, "%s --threads %u --rows %s%s", run->peer, row->threads, name, run->quick ? " --seconds 2" : "");
+    snprintf(command, sizeof command, "%s --threads %u --rows %s%s", run->peer, row->threads, asked, run->quick ? " --seconds 2" : "");
     fflush(NULL);
     FILE *pipe = popen(command, "r");
     if (!pipe) return shn_fail_errno(err, errno, "bench.peer", run->peer);

@@ -61,7 +61,8 @@ static void true_findings(const shn_cohort *c, size_t row, char *text, size_t si
     for (size_t k = 0; k < shn_cohort_n_findings(c); k++) {
         if (!shn_cohort_labels(c, row)[k]) continue;
         const shn_finding *f = shn_cohort_finding(c, k);
-        const int n = snprintf(text + used, size - used, "%s%s / %s", used ? "; " : "", f->name_en, f->name_ja);
+        const int two = strcmp(f->name_en, f->name_ja) != 0;           /* an older cohort's finding that nobody here knows is called by its id */
+        const int n = snprintf(text + used, size - used, "%s%s%s%s", used ? "; " : "", f->name_en, two ? " / " : "", two ? f->name_ja : "");
         if (n < 0 || (size_t)n >= size - used) return;      /* cut: a caption, not data */
         used += (size_t)n;
     }

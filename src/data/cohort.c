@@ -318,7 +318,15 @@ shn_status shn_cohort_digest(const shn_cohort *c, const uint32_t *rows, size_t n
     const size_t K = shn_cohort_n_findings(c);
     shn_sha256 *h = shn_sha256_new();
     if (!h) return shn_fail_nomem(err, "cohort.digest");
-    for (size_t k = 0; k < K; k++) shn_sha256_add(h, shn_cohort_finding_id(c, k), strlen(shn_cohort_finding_id(c, k)) + 1);
+    for (size_t k = 0; k < K; k++) {
+        const shn_finding *f = shn_cohort_finding(c, k);
+        shn_sha256_add(h, shn_cohort_finding_id(c, k), strlen(shn_cohort_finding_id(c, k)) + 1);
+        if (shn_registry_find(shn_registry_builtin(), shn_cohort_finding_id(c, k)) >= 0) continue;      /* training takes these from the program */
+#define X(tag, field) shn_sha256_add(h, f->field, strlen(f->field) + 1);
+        SHN_COHORT_FINDING_STRINGS(X)
+#undef X
+        shn_sha256_add(h, &f->flags, sizeof f->flags);
+    }
     for (size_t i = 0; i < n; i++) {
         const char *id = shn_cohort_id(c, rows[i]);
         shn_sha256_add(h, id, strlen(id) + 1);

@@ -6,18 +6,6 @@
 #include "base/fail.h"
 #include "base/file.h"
 
-static int is_blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
-
-const char *shn_trim(const char *s, size_t *n)
-{
-    while (*n && is_blank(*s)) {
-        s++;
-        --*n;
-    }
-    while (*n && is_blank(s[*n - 1])) --*n;
-    return s;
-}
-
 static shn_status add_piece(shn_compiled *t, const char *text, size_t n, int column, shn_error *err)
 {
     if (t->n == SHN_TEMPLATE_PIECES_MAX)

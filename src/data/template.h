@@ -24,7 +24,5 @@ typedef struct shn_template_row { const shn_csv *table; size_t row; const char *
 /** Borrowed from the table or the pool, blanks trimmed; NULL when out of memory. "nan" and "NaN" read as "". */
 const char *shn_template_value(const shn_compiled *t, const shn_template_row *row, shn_pool *pool);
 
-/** s without blanks at both ends. */
-const char *shn_trim(const char *s, size_t *n);
 
 #endif

@@ -239,7 +239,6 @@ static shn_status fit_and_write(const shn_cohort *c, shn_model *m, const shn_tra
     char path[SHN_PATH_MAX];
     shn_engine_options o;
     shn_train_engine(config, &o);
-    o.n_threads = 1;
     shn_status st = shn_model_fit_val(m, c, &o, watcher, err);
     if (st == SHN_OK) st = xp_run_path(run, "model.safetensors", path, err);
     return st == SHN_OK ? shn_model_write(m, path, err) : st;

@@ -17,13 +17,6 @@ static int by_positives(const void *a, const void *b)
     return strcmp(x->id, y->id);
 }
 
-static int is_ubiquitous(const char *id)
-{
-    const shn_registry *reg = shn_registry_builtin();
-    const int           f = shn_registry_find(reg, id);
-    return f >= 0 && shn_registry_at(reg, (size_t)f)->flags & SHN_FINDING_UBIQUITOUS;
-}
-
 /** Findings that can be judged on the split, commonest first: out [K]. */
 static shn_status find_candidates(const xp_list *l, const shn_cohort *c, candidate *out, size_t *n, shn_error *err)
 {
@@ -37,7 +30,7 @@ static shn_status find_candidates(const xp_list *l, const shn_cohort *c, candida
             known += shn_cohort_known(c, rows[i])[k] != 0;
             positive += shn_cohort_known(c, rows[i])[k] && shn_cohort_labels(c, rows[i])[k];
         }
-        if (positive >= l->min_positives && known - positive >= l->min_positives && !is_ubiquitous(shn_cohort_finding_id(c, k)))
+        if (positive >= l->min_positives && known - positive >= l->min_positives && !(shn_cohort_finding(c, k)->flags & SHN_FINDING_UBIQUITOUS))
             out[(*n)++] = (candidate){ shn_cohort_finding_id(c, k), positive };
     }
     free(rows);

@@ -267,8 +267,12 @@ static void write_subgroups(shn_html *page, const json_t *s)
     json_t       *group, *metric;
     const json_t *groups = json_object_get(s, "groups"), *metrics = json_object_get(s, "metrics");
     heading(page, "subgroups", "By age, sex and source", "年齢・性別・施設ごと");
-    shn_html_printf(page, "<p class=\"note\">%s on %s; means over %d seeds, intervals by patient. No threshold is fitted to a group.</p><div class=\"scroll\"><table><tr><th>by</th><th>group</th>"
-                          "<th>records</th><th>patients</th>", xp_page_word(s, "row"), xp_page_word(s, "evaluation"), (int)xp_page_number(s, "n_seeds"));
+    shn_html_raw(page, "<p class=\"note\">");
+    shn_html_text(page, xp_page_word(s, "row"));
+    shn_html_raw(page, " on ");
+    shn_html_text(page, xp_page_word(s, "evaluation"));
+    shn_html_printf(page, "; means over %d seeds, intervals by patient. No threshold is fitted to a group.</p><div class=\"scroll\"><table><tr><th>by</th><th>group</th><th>records</th><th>patients</th>",
+                    (int)xp_page_number(s, "n_seeds"));
     json_array_foreach(metrics, m, metric) th(page, json_string_value(metric));
     shn_html_raw(page, "</tr>\n");
     json_array_foreach(groups, i, group) {
@@ -292,7 +296,13 @@ static void write_supersets(shn_html *page, const json_t *rows)
     json_array_foreach(rows, i, row) {
         shn_html_raw(page, "<h3>");
         shn_html_text(page, xp_page_word(row, "row"));
-        shn_html_printf(page, "</h3><p class=\"note\">AUROC by the superset's own text and by the best of the findings below it; means over %d seeds, intervals by patient.</p><table><tr><th>superset</th>"
+        shn_html_raw(page, "</h3><p class=\"note\">");
+        if (json_is_null(json_object_get(row, "auroc_macro_own_text"))) {
+            shn_html_raw(page, "Own text: ");
+            shn_html_text(page, xp_page_word(row, "own_text"));
+            shn_html_raw(page, ". ");
+        }
+        shn_html_printf(page, "AUROC by the superset's own text and by the best of the findings below it; means over %d seeds, intervals by patient.</p><table><tr><th>superset</th>"
                               "<th>positives of known</th><th>own text</th><th>best finding below</th></tr>\n<tr><td><strong>mean of %d</strong></td><td></td>", (int)xp_page_number(row, "n_seeds"),
                         (int)xp_page_number(row, "n_supersets"));
         cell(page, json_object_get(row, "auroc_macro_own_text"), 0, 1);

@@ -213,6 +213,12 @@ static void write_supersets(FILE *f, const json_t *rows)
         }
         fputc('\n', f);
     }
+    json_array_foreach(rows, i, row)
+        if (json_is_null(json_object_get(row, "auroc_macro_own_text"))) {
+            fprintf(f, "\n`%s` has no own text: ", xp_page_word(row, "row"));
+            words(f, xp_page_word(row, "own_text"));
+            fputc('\n', f);
+        }
     row = json_array_get(rows, 0);
     fprintf(f, "\nEach superset, `%s`:\n\n| superset | positives of known | by own text | by the best finding below | own text among the first 5 |\n| --- | --- | --- | --- | --- |\n", xp_page_word(row, "row"));
     json_array_foreach(json_object_get(row, "per_superset"), p, one) {

@@ -78,12 +78,20 @@ static double mean_over(const xp_seeds *s, size_t k, const double *(*of)(const x
 static const double *top1_of(const xp_scored *s) { return s->top1; }
 static const double *top5_of(const xp_scored *s) { return s->top5; }
 
-static json_t *finding_json(const xp_seeds *s, size_t k, const summary *each)
+/** A finding by its id; a user's own is known to the cohort that was judged. NULL: to nobody. */
+static const shn_finding *finding_of(const shn_cohort *c, const char *id)
+{
+    const int r = shn_registry_find(shn_registry_builtin(), id);
+    if (r >= 0) return shn_registry_at(shn_registry_builtin(), (size_t)r);
+    for (size_t k = 0; k < shn_cohort_n_findings(c); k++)
+        if (strcmp(shn_cohort_finding_id(c, k), id) == 0) return shn_cohort_finding(c, k);
+    return NULL;
+}
+
+static json_t *finding_json(const xp_seeds *s, const shn_cohort *c, size_t k, const summary *each)
 {
     const xp_scored   *first = &s->s[0];
-    const shn_registry *reg = shn_registry_builtin();
-    const int          r = shn_registry_find(reg, first->finding[k]);
-    const char        *en = r < 0 ? first->finding[k] : shn_registry_at(reg, (size_t)r)->name_en, *ja = r < 0 ? "" : shn_registry_at(reg, (size_t)r)->name_ja;
+    const shn_finding *f = finding_of(c, first->finding[k]);
     size_t n_pos = 0, n_known = 0;
     double v[4] = { 0 };
     for (size_t i = 0; i < first->n; i++) {
@@ -96,18 +104,18 @@ static json_t *finding_json(const xp_seeds *s, size_t k, const summary *each)
         v[2] += each[i].auroc[k].high / (double)s->n;
         v[3] += each[i].auprc[k].value / (double)s->n;
     }
-    return json_pack("{s:o, s:o, s:s, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "id", doc_text(first->finding[k]), "name_en", doc_text(en), "name_ja", ja, "n_pos", (json_int_t)n_pos, "n_known",
+    return json_pack("{s:o, s:o, s:o, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "id", doc_text(first->finding[k]), "name_en", doc_text(f ? f->name_en : first->finding[k]), "name_ja", doc_text(f ? f->name_ja : ""), "n_pos", (json_int_t)n_pos, "n_known",
                      (json_int_t)n_known, "n_pos_train", (json_int_t)first->n_pos_train[k], "auroc", xp_short(v[0]), "auroc_low", xp_short(v[1]), "auroc_high", xp_short(v[2]), "auprc",
                      xp_short(v[3]), "top1", xp_short(mean_over(s, k, top1_of)), "top5", xp_short(mean_over(s, k, top5_of)));
 }
 
 /** Each finding's AUROC: mean over seeds of the values and of the ends of their intervals by patient. */
-static shn_status findings_json(const xp_seeds *s, const shn_watcher *watcher, json_t *list, shn_error *err)
+static shn_status findings_json(const xp_seeds *s, const shn_cohort *c, const shn_watcher *watcher, json_t *list, shn_error *err)
 {
     summary   *each = shn_alloc(s->n, sizeof *each);
     shn_status st = each ? SHN_OK : shn_fail_nomem(err, "experiment.tables");
     for (size_t i = 0; i < s->n && st == SHN_OK; i++) st = summary_make(&s->in[i], watcher, &each[i], err);
-    for (size_t k = 0; st == SHN_OK && k < s->s[0].K; k++) st = xp_append(list, finding_json(s, k, each), err);
+    for (size_t k = 0; st == SHN_OK && k < s->s[0].K; k++) st = xp_append(list, finding_json(s, c, k, each), err);
     for (size_t i = 0; each && i < s->n; i++) summary_free(&each[i]);
     free(each);
     return st;
@@ -179,7 +187,7 @@ static shn_status row_json(const xp_grid *g, const xp_table *t, const xp_row *ro
     if (st == SHN_OK) st = spread_over_seeds(&s, watcher, sd, err);
     if (st == SHN_OK && plotted) {
         findings = json_array();
-        st = findings_json(&s, watcher, findings, err);
+        st = findings_json(&s, g->plan->cohorts[g->plan->evaluations[t->evaluation].cohort].open, watcher, findings, err);
         if (st == SHN_OK) st = curves_json(&s, watcher, &drawn, err);
     }
     if (st == SHN_OK) {

@@ -41,19 +41,6 @@ static void check_names(const shn_registry *reg, size_t i, shn_registry_faults *
     out->n_ja_unchecked += strcmp(f->ja_source, "vocabulary") != 0 && strcmp(f->ja_source, "disease_names") != 0;
 }
 
-/** 1 if a label would map to either code: LUDB's wordings without case and final full stop, a rhythm with or without its parenthesis. */
-static int same_code(shn_coding coding, const char *a, size_t n, const char *b, size_t m)
-{
-    if (coding == SHN_CODE_MITDB_RHYTHM) {
-        if (n && *a == '(') a++, n--;
-        if (m && *b == '(') b++, m--;
-    }
-    if (coding != SHN_CODE_LUDB) return n == m && memcmp(a, b, n) == 0;
-    while (n && strchr(" .", a[n - 1])) n--;
-    while (m && strchr(" .", b[m - 1])) m--;
-    return n == m && strncasecmp(a, b, n) == 0;
-}
-
 /** 1 if the code stands at an earlier finding, or earlier at this one. */
 static int stands_before(const shn_registry *reg, shn_coding coding, size_t finding, const char *here, size_t n)
 {
@@ -61,7 +48,7 @@ static int stands_before(const shn_registry *reg, shn_coding coding, size_t find
         const char *rest = shn_registry_codes(reg, coding, i);
         size_t      m;
         for (const char *code; (code = shn_list_next(&rest, &m)) != NULL && (i < finding || code != here);)
-            if (same_code(coding, code, m, here, n)) return 1;
+            if (shn_code_same(coding, code, m, here, n)) return 1;
     }
     return 0;
 }

@@ -54,18 +54,15 @@ const char *shn_registry_codes(const shn_registry *reg, shn_coding coding, size_
 
 int shn_registry_map(const shn_registry *reg, shn_coding coding, const char *label)
 {
-    size_t n = 0, n_item;
-    label += strspn(label, " \t\r\n");
-    if (coding == SHN_CODE_MITDB_RHYTHM && *label == '(') label++;     /* as WFDB writes it: "(AFIB" */
+    static const char blanks[] = " \t\r\n";
+    size_t n, n_item;
+    label += strspn(label, blanks);
     n = strlen(label);
-    while (n > 0 && strchr(coding == SHN_CODE_LUDB ? " \t\r\n." : " \t\r\n", label[n - 1])) n--;
-    if (n == 0) return -1;
-    for (size_t i = 0; i < reg->n; i++) {
+    while (n > 0 && strchr(blanks, label[n - 1])) n--;
+    for (size_t i = 0; i < reg->n && n; i++) {
         const char *rest = shn_registry_codes(reg, coding, i);
-        for (const char *item; (item = shn_list_next(&rest, &n_item)) != NULL;) {
-            while (coding == SHN_CODE_LUDB && n_item && strchr(" .", item[n_item - 1])) n_item--;
-            if (n_item == n && (coding == SHN_CODE_LUDB ? strncasecmp(item, label, n) : memcmp(item, label, n)) == 0) return (int)i;
-        }
+        for (const char *item; (item = shn_list_next(&rest, &n_item)) != NULL;)
+            if (shn_code_same(coding, item, n_item, label, n)) return (int)i;
     }
     return -1;
 }

@@ -1,6 +1,7 @@
 /** Small things that the reader and the look-ups share: lists in a cell, the check digit of SNOMED CT, names of codings. */
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "labels/registry.h"
 
@@ -98,4 +99,16 @@ int shn_coding_from_name(const char *name)
     for (int i = 0; i < SHN_CODE_COUNT; i++)
         if (strcmp(coding_names[i], name) == 0) return i;
     return -1;
+}
+
+int shn_code_same(shn_coding coding, const char *a, size_t n, const char *b, size_t m)
+{
+    if (coding == SHN_CODE_MITDB_RHYTHM) {
+        if (n && *a == '(') a++, n--;
+        if (m && *b == '(') b++, m--;
+    }
+    if (coding != SHN_CODE_LUDB) return n == m && memcmp(a, b, n) == 0;
+    while (n && strchr(" .", a[n - 1])) n--;
+    while (m && strchr(" .", b[m - 1])) m--;
+    return n == m && strncasecmp(a, b, n) == 0;
 }

@@ -99,15 +99,6 @@ static const setting settings[] = {
 enum { N_SETTINGS = sizeof settings / sizeof *settings };
 
 const shn_train_key *shn_train_key_at(size_t i) { return i < N_SETTINGS ? &settings[i].key : NULL; }
-void shn_train_engine(const shn_train_config *config, shn_engine_options *out)
-{
-    shn_engine_defaults(out);
-    out->name = config->engine;
-    out->precision = config->precision;
-    out->winograd = config->winograd;
-    out->n_threads = config->n_threads;
-}
-
 int shn_train_key_free_of_bits(size_t i) { return settings[i].free_of_bits; }
 
 static const setting *find(const char *key)
@@ -317,4 +308,20 @@ void shn_train_defaults(shn_loss loss, size_t n_samples, double fs_hz, shn_train
     c->lead_dropout = 0.1;
     strcpy(c->engine, "cpu");
     c->checkpoint_seconds = 60;
+}
+
+void shn_train_engine(const shn_train_config *config, shn_engine_options *out)
+{
+    shn_engine_defaults(out);
+    out->name = config->engine;
+    out->precision = config->precision;
+    out->winograd = config->winograd;
+    out->n_threads = config->n_threads;
+}
+
+shn_train_config shn_train_resumable(const shn_train_config *config)
+{
+    shn_train_config c = *config;
+    if (strncmp(c.engine, "cuda", 4) == 0) strcpy(c.engine, "cpu");
+    return c;
 }

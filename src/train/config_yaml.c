@@ -123,8 +123,6 @@ shn_status shn_train_config_yaml_keys(const shn_train_config *config, int bits_o
             free(text);
             return st;
         }
-        /* a run goes on from its checkpoint on the CPU or the GPU; which it was, and that bits may differ, is in the log */
-        if (bits_only && strcmp(name, "engine") == 0 && strncmp(v, "cuda", 4) == 0) strcpy(v, "cpu");
         fprintf(f, is_bare(v) ? "%s: %s\n" : "%s: \"%s\"\n", name, v);
     }
     if (fclose(f) != 0) {

@@ -160,8 +160,9 @@ static shn_status begin(pretrainer *p, shn_error *err)
     snprintf(cohorts, sizeof cohorts, "%zu", p->n_cohorts);
     const char *const pairs[] = { "loss", "pretrain", "records", records, "cohorts", cohorts, "data", p->run.data_hash };
     strcpy(p->run.texts_hash, "none");
+    const shn_train_config resumable = shn_train_resumable(&p->run.config);
     shn_status st = settings_yaml(&p->run.config, 0, &yaml, err);
-    if (st == SHN_OK) st = settings_yaml(&p->run.config, 1, &bits, err);
+    if (st == SHN_OK) st = settings_yaml(&resumable, 1, &bits, err);
     if (st == SHN_OK) st = shn_run_begin(&p->run, yaml, bits, pairs, sizeof pairs / sizeof *pairs / 2, err);
     free(yaml);
     free(bits);

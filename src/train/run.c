@@ -16,7 +16,7 @@
 #include "train/init.h"
 #include "train/run_ranks.h"
 
-enum { EPOCH_CHECKPOINT_SECONDS = 5, OWN_PAIRS = 5, TASK_PAIRS_MAX = 16 };
+enum { EPOCH_CHECKPOINT_SECONDS = 5, OWN_PAIRS = 6, TASK_PAIRS_MAX = 16 };
 
 static double now(void)
 {
@@ -208,7 +208,8 @@ static shn_status note_start(shn_run *r, const char *const *task_pairs, size_t n
     snprintf(window, sizeof window, "%" PRIu32, r->input.window);
     snprintf(batch, sizeof batch, "%zu", r->B);
     const char *const own[2 * OWN_PAIRS] = { "init", r->init_hash, "engine", shn_engine_describe(r->engine), "window", window, "batch", batch, "batch_norm",
-                                             r->n_parts > 1 ? "statistics per part of the batch" : "statistics of the batch" };
+                                             r->n_parts > 1 ? "statistics per part of the batch" : "statistics of the batch",
+                                             "windows", r->crops ? "made on the device" : "made by the loader" };
     const char *pairs[2 * (OWN_PAIRS + TASK_PAIRS_MAX)];
     assert(n <= TASK_PAIRS_MAX);
     memcpy(pairs, task_pairs, 2 * n * sizeof *pairs);

@@ -156,8 +156,9 @@ static shn_status begin(trainer *t, shn_error *err)
     const char *const pairs[] = { "loss", shn_loss_name(t->run.config.loss), "text", t->text_source, "cohort", t->data.digest, "records", records,
                                   "coded", coded, "left_out_nothing_known", left_out, "sentences", sentences };
     memcpy(t->run.data_hash, t->data.digest, sizeof t->run.data_hash);
+    const shn_train_config resumable = shn_train_resumable(&t->run.config);
     shn_status st = shn_train_config_yaml(&t->run.config, 0, &yaml, err);
-    if (st == SHN_OK) st = shn_train_config_yaml(&t->run.config, 1, &bits, err);
+    if (st == SHN_OK) st = shn_train_config_yaml(&resumable, 1, &bits, err);
     if (st == SHN_OK) st = shn_run_begin(&t->run, yaml, bits, pairs, sizeof pairs / sizeof *pairs / 2, err);
     free(yaml);
     free(bits);

@@ -62,7 +62,7 @@ grep -qF "$caveat; proxy only: e5-small stands in" "$dir/whole/report/claims.csv
 grep -q 'undecided\|supported' "$dir/whole/report/claims.csv" || fail "no verdict"
 cmp "$dir/results.md" "$dir/whole/report/results.md" || fail "--results is no copy"
 for says in 'proxy only: e5-small stands in' 'control: label frequency' 'control: random encoder, linear probe' 'What this data cannot decide' 'Drift from sim to sim' '2 folds by patient' \
-    'Cohort sim is SIMULATED' 'By age, sex and source: `bce` on `val`' 'Supersets that nobody trained on' '| sex | F |' '| columns | 1 |'; do
+    'Cohort sim is SIMULATED' 'By age, sex and source: `bce` on `val`' 'Supersets that nobody trained on' '| sex | F |' '| columns | 1 |' '`bce` has no own text: none: the model has no text side'; do
     grep -qF "$says" "$dir/results.md" || fail "results.md does not say '$says'"
 done
 # ranking findings against each other means nothing where each group has a model of its own; findings left out were never trained on
@@ -103,6 +103,11 @@ grep -q '"config": "caf\(\\ufffd\|�\).yaml"' "$dir/killed/report/results.json"
 sed -i 's/bce: {loss: bce}/bce: {loss: bce, wd: 0.02}/' "$dir/x.yaml"
 "$shinden" experiment "$dir/x.yaml" -o "$dir/whole" --plan --json >"$dir/out" 2>"$dir/err"
 grep -q '"n_finished": 9' "$dir/out" || fail "a changed system was taken as finished: $(cat "$dir/out")"
+
+# so does another engine, also one that may take over a checkpoint
+sed 's/bce: {loss: bce, wd: 0.02}/bce: {loss: bce, wd: 0.02, engine: cuda}/; s/pair: {loss: clip-multi,/pair: {loss: clip-multi, engine: cuda,/' "$dir/x.yaml" >"$dir/other.yaml"
+"$shinden" experiment "$dir/other.yaml" -o "$dir/whole" --plan --json >"$dir/out" 2>"$dir/err"
+grep -q '"n_finished": 5' "$dir/out" || fail "runs on the CPU were taken for the GPU's: $(cat "$dir/out")"
 
 # two systems that would train in one folder
 code=0

@@ -89,6 +89,18 @@ for language in en ja; do
     if [ $language = ja ]; then text=黄金調律; fi
     grep -q "\"text\": \"$text\"" "$dir/finding" || fail "its text: $(cat "$dir/finding")"
 done
+# the report's caption has the user's names, and an example is chosen by the user's flags
+record=$(awk -F, 'index($7, "heart_of_gold") { print $1; exit }' "$dir/own/labels.csv")
+"$shinden" eval "$dir/own-en/model.safetensors" "$dir/own.h5" --split train --bootstrap 0 --no-controls --json > "$dir/own.json" 2> "$dir/err" || fail "eval: $(cat "$dir/err")"
+"$shinden" report --eval "own=$dir/own.json" --model "$dir/own-en/model.safetensors" --cohort "$dir/own.h5" --example "$dir/own/$record" --simulated -o "$dir/own.html" > /dev/null 2> "$dir/err" ||
+    fail "report: $(cat "$dir/err")"
+grep -q 'golden rhythm / 黄金調律' "$dir/own.html" || fail "the report's caption lacks the user's names"
+printf 'id,name_en,name_ja,flags\nheart_of_gold,golden rhythm,黄金調律,ubiquitous\n' > "$dir/common.csv"
+awk -F, -v OFS=, 'NR > 1 { $7 = $4 == "train" && !n++ ? "heart_of_gold" : $7 } { print }' "$dir/own/labels.csv" > "$dir/labels.part" && mv "$dir/labels.part" "$dir/own/labels.csv"
+"$shinden" import --map "$dir/own/mapping.yaml" -o "$dir/common.h5" --fs 100 --registry "+$dir/common.csv" > /dev/null 2> "$dir/err" || fail "import: $(cat "$dir/err")"
+"$shinden" import --map "$dir/own/mapping.yaml" -o "$dir/rare.h5" --fs 100 --registry "+$dir/own.csv" > /dev/null 2> "$dir/err" || fail "import: $(cat "$dir/err")"
+[ "$("$shinden" report --example-record "$dir/common.h5" --split train --root "$dir/own")" != "$("$shinden" report --example-record "$dir/rare.h5" --split train --root "$dir/own")" ] ||
+    fail "a finding that the user calls ubiquitous makes an example"
 encode bert --labels builtin --forms name -o "$dir/builtin.safetensors"
 refused 1 "'golden rhythm'" train_own --text "$dir/builtin.safetensors" -o "$dir/own-none"
 

@@ -3,8 +3,9 @@
 Needs: pip install torch numpy h5py (any 2.x, CPU). For each seed both programs train on the cohort's split "train" with the defaults of
 docs/training.md; what they share is the cohort file and the recipe, not a random number: crops, augmentation, order and first weights are
 drawn by each in its own way. Both are scored on "val" by PyTorch (seven windows, mean logit), so the trained model file is read and its
-forward pass computed a second time too. Prints AUROC over findings with ten training positives (auroc_macro_10) per seed, the paired
-difference, its 95 % interval over seeds and patients, and the contract's verdict: equal within +-0.02 or undecided.
+forward pass computed a second time too; `shinden eval` must have the same number, to 1e-9. Prints AUROC over findings with ten training positives (auroc_macro_10) per seed, the paired
+difference, its 95 % interval over seeds and patients, and the contract's verdict: equal within +-0.02 or undecided
+(exit code 1).
 
     python tests/oracle/supervised_twin.py --shinden build/release/shinden --seeds 1,2,3,4,5 -o build/twin COHORT.h5
 """
@@ -171,7 +172,11 @@ def main():
         if not os.path.exists(os.path.join(run, "model.safetensors")):
             subprocess.run([args.shinden, "train", args.cohort, "--loss", "bce", "--seed", str(seed), "--n-threads", str(args.threads), "-o", run], check=True,
                            stdout=subprocess.DEVNULL)
-        ours = scores(*read_model(os.path.join(run, "model.safetensors"), trained), val)
+        model = os.path.join(run, "model.safetensors")
+        ours = scores(*read_model(model, trained), val)
+        said = json.loads(subprocess.run([args.shinden, "eval", model, args.cohort, "--split", "val", "--bootstrap", "0", "--no-controls", "--json"], check=True, stdout=subprocess.PIPE).stdout)
+        if abs(said["metrics"]["auroc_macro_10"]["value"] - macro(ours, val, judged, ones)) > 1e-9:
+            sys.exit(f"{model}: shinden eval has {said['metrics']['auroc_macro_10']['value']}, PyTorch on the same file {macro(ours, val, judged, ones)}")
         theirs = scores(*train(trained, seed), val)
         pairs.append((ours, theirs))
         print(f"seed {seed}: shinden {macro(ours, val, judged, ones):.4f}, PyTorch {macro(theirs, val, judged, ones):.4f}", flush=True)
@@ -188,6 +193,7 @@ def main():
     print(f"PyTorch {torch.__version__}, {len(judged)} findings, {len(val.mv)} records: shinden {values[:, 0].mean():.4f} (sd {values[:, 0].std(ddof=1):.4f}), "
           f"PyTorch {values[:, 1].mean():.4f} (sd {values[:, 1].std(ddof=1):.4f}); difference {(values[:, 0] - values[:, 1]).mean():+.4f} [{low:+.4f}, {high:+.4f}]: {verdict} "
           f"(bound {BOUND})")
+    sys.exit(0 if verdict == "equal" else 1)
 
 
 if __name__ == "__main__":

@@ -149,6 +149,41 @@ static void test_findings_are_described(void **state)
     shn_cohort_close(c);
 }
 
+/** What a user's finding is called is read by training, so a new name is another cohort; of a built-in one it is not. */
+static void test_digest_sees_what_findings_are_called(void **state)
+{
+    (void)state;
+    static const char *const ids[2] = { "sinus_rhythm", "heart_of_gold" };
+    static const struct { const char *built_in, *own; uint32_t flags; } said[] = { { "sr", "golden", 0 }, { "sinus", "golden", 0 }, { "sr", "silver", 0 }, { "sr", "golden", SHN_FINDING_URGENT } };
+    const uint32_t row = 0;
+    char           hex[4][65];
+    shn_error      err;
+    for (size_t i = 0; i < 4; i++) {
+        const shn_finding about[2] = {
+            { .id = ids[0], .name_en = said[i].built_in, .name_ja = "", .criterion_en = "", .criterion_ja = "", .scp = "", .snomed = "", .cinc = "" },
+            { .id = ids[1], .name_en = said[i].own, .name_ja = "", .criterion_en = "", .criterion_ja = "", .scp = "", .snomed = "", .cinc = "", .flags = said[i].flags },
+        };
+        const shn_finding *const of[2] = { &about[0], &about[1] };
+        shn_cohort *c;
+        shn_cohort_writer *w;
+        const char *path = path_in(test_folder(), "c.h5");
+        shn_cohort_spec spec = spec_for(path);
+        spec.finding_ids = ids;
+        spec.findings = of;
+        spec.n_findings = 2;
+        assert_ok(shn_cohort_writer_new(&spec, &w, &err));
+        assert_ok(write_row(w, 0, &err));
+        assert_ok(shn_cohort_writer_finish(w, &err));
+        shn_cohort_writer_free(w);
+        assert_ok(shn_cohort_open(path, &c, &err));
+        assert_ok(shn_cohort_digest(c, &row, 1, hex[i], &err));
+        shn_cohort_close(c);
+    }
+    assert_string_equal(hex[0], hex[1]);
+    assert_string_not_equal(hex[0], hex[2]);
+    assert_string_not_equal(hex[0], hex[3]);
+}
+
 /** A cohort from before findings were described: the same file without those data sets. */
 static void write_older(const char *path, const char *newer)
 {
@@ -536,6 +571,7 @@ int main(void)
         cmocka_unit_test(test_splits_and_patients),
         cmocka_unit_test(test_cross_validation_deals_patients),
         cmocka_unit_test(test_digest_sees_what_training_reads),
+        cmocka_unit_test(test_digest_sees_what_findings_are_called),
         cmocka_unit_test(test_two_writes_give_the_same_bytes),
         cmocka_unit_test(test_resume_goes_on),
         cmocka_unit_test(test_bad_arguments_are_refused),

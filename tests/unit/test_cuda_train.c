@@ -98,6 +98,18 @@ static size_t losses(const site *s, const char *run, double *loss, int *notes)
     return n;
 }
 
+/** What the first line of a run's log says of its windows. */
+static void assert_windows(const site *s, const char *run, const char *says)
+{
+    char path[340], line[2048];
+    snprintf(path, sizeof path, "%s/%s/log.jsonl", s->root, run);
+    FILE *f = fopen(path, "r");
+    assert_non_null(f);
+    assert_non_null(fgets(line, sizeof line, f));
+    fclose(f);
+    if (!strstr(line, says)) fail_msg("%s: no '%s' in %s", run, says, line);
+}
+
 static void test_a_training_goes_on_with_another_engine(void **state)
 {
     (void)state;
@@ -108,6 +120,8 @@ static void test_a_training_goes_on_with_another_engine(void **state)
     assert_ok(train(&s, "ref", "ref", 0, 0, &err));
     assert_ok(train(&s, "cuda", "cuda", 0, 0, &err));
     assert_true(fake.graphs_run > 10 && fake.open == 0);
+    assert_windows(&s, "ref", "\"windows\":\"made by the loader\"");
+    assert_windows(&s, "cuda", "\"windows\":\"made on the device\"");
     const size_t n = losses(&s, "ref", ref, &notes);
     assert_int_equal(n, 10);
     assert_int_equal(losses(&s, "cuda", cuda, &notes), n);

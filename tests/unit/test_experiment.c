@@ -264,7 +264,7 @@ static void test_shipped_configs(void **state)
     const char    *folder = SHN_TESTS_DIR "/../configs";
     DIR           *d = opendir(folder);
     struct dirent *e;
-    size_t         n_read = 0, papers = 0, recipe = 0;
+    size_t         n_read = 0, papers = 0, recipe = 0, n_alone = 0;
     assert_non_null(d);
     while ((e = readdir(d))) {
         char      path[SHN_PATH_MAX];
@@ -274,7 +274,14 @@ static void test_shipped_configs(void **state)
         if (strlen(e->d_name) < 6 || strcmp(e->d_name + strlen(e->d_name) - 5, ".yaml") != 0) continue;
         assert_ok(shn_path_join(path, folder, e->d_name, &err));
         assert_ok(xp_plan_read(path, "/data", &p, &err));
-        for (size_t i = 0; i < p->n_systems; i++) n += p->systems[i].n_seeds * p->systems[i].n_parts;
+        for (size_t i = 0; i < p->n_systems; i++) {
+            shn_train_config c;
+            n += p->systems[i].n_seeds * p->systems[i].n_parts;
+            if (strcmp(p->systems[i].name, "siglip-jaccard") != 0) continue;
+            assert_ok(xp_train_config(p, &p->systems[i], 1, 0, &c, &err));
+            if (c.class_columns != 0) fail_msg("%s: 'siglip-jaccard' is not the paper's loss alone", e->d_name);      /* whatever the default recipe adds */
+            n_alone++;
+        }
         const size_t said = trainings_said(path);
         if (said && said != n) fail_msg("%s says %zu trainings and has %zu", e->d_name, said, n);
         if (strcmp(e->d_name, "papers.yaml") == 0) papers = said;
@@ -283,7 +290,7 @@ static void test_shipped_configs(void **state)
         xp_plan_free(p);
     }
     closedir(d);
-    assert_true(n_read >= 6 && papers && recipe);           /* those that take hours say how many */
+    assert_true(n_read >= 6 && papers && recipe && n_alone >= 3);           /* those that take hours say how many */
 }
 
 static void test_file_names(void **state)
@@ -429,7 +436,8 @@ static void test_pages(void **state)
                                "\"size\": \"s\", \"n_seeds\": 5, \"n_records\": 9, \"caveat\": \"\", \"difference\": {\"value\": 0.5, \"low\": null, \"high\": 1}}],"
                                "\"tables\": [{\"name\": \"t\", \"title\": \"x_y\", \"cohort\": \"c\", \"split\": \"val\", \"metrics\": [\"top1\"], \"rows\": [{\"system\":"
                                "\"s_1&<i>\", \"readout\": \"class\", \"n_seeds\": 2, \"n_records\": 9, \"metrics\": {\"top1\": {\"value\": 0.25, \"low\": 0.1, \"high\":"
-                               "0.5, \"sd_seeds\": 0.0625}}}]}]}", 0, NULL);
+                               "0.5, \"sd_seeds\": 0.0625}}}]}], \"subgroups\": [{\"row\": \"r<i>&\", \"evaluation\": \"e<i>\", \"n_seeds\": 2, \"metrics\": [\"top1\"], \"groups\": ["
+                               "{\"by\": \"sex\", \"group\": \"F\", \"n_records\": 3, \"n_patients\": 2, \"small\": true, \"metrics\": {\"top1\": {\"value\": 0.75, \"low\": 0.5, \"high\": 1}}}]}]}", 0, NULL);
     const json_t *table = json_array_get(json_object_get(doc, "tables"), 0);
     char *md, *html, *csv, *tex, *claims;
     assert_non_null(doc);
@@ -442,6 +450,8 @@ static void test_pages(void **state)
     assert_non_null(strstr(md, "0.250 (0.062) [0.100, 0.500]"));
     assert_null(strstr(html, "<i>"));
     assert_non_null(strstr(html, "s_1&amp;&lt;i&gt;"));
+    assert_non_null(strstr(html, "r&lt;i&gt;&amp; on e&lt;i&gt;"));
+    assert_non_null(strstr(md, "| sex | F | 3 | 2, small | 0.750 [0.500, 1.000] |"));
     assert_non_null(strstr(csv, "s_1&<i>,class,2,9,top1,0.25,0.0625,0.1"));
     assert_non_null(strstr(tex, "s\\_1\\&<i> & class & 2 & 0.250 [0.100, 0.500]"));
     assert_non_null(strstr(claims, ",0.5,,1,"));

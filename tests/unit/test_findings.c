@@ -366,6 +366,7 @@ static void test_a_users_table_is_read_or_refused_with_its_place(void **state)
         { "id,name_en,name_ja,flags\na,A,あ,urgent;rare\n", SHN_FORMAT, "line 2, column 'flags': 'rare' is no flag" },
         { "id,name_en,name_ja,ja_source\na,A,あ,me\n", SHN_FORMAT, "line 2, column 'ja_source'" },
         { "id,name_en,name_ja,ludb\na,A,あ,foo.\nb,B,い,Foo\n", SHN_FORMAT, "line 3, column 'ludb': 'Foo' is already that of 'a'" },
+        { "id,name_en,name_ja,mitdb_rhythm\na,A,あ,(XX\nb,B,い,XX\n", SHN_FORMAT, "line 3, column 'mitdb_rhythm': 'XX' is already that of 'a'" },
         { "id,name_en,name_ja\n", SHN_RANGE, "no rows below the header" },
         { "id,name_en,name_ja\na,\"A\n", SHN_FORMAT, "line 2, column 2: the quote" },
         { "id,name_en,name_ja,parents\na,A,あ,\nb,B,い,a;a;a;a;a;a;a;a;a\n", SHN_RANGE, "more than 8 parents" },

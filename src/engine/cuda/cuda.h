@@ -87,7 +87,8 @@ SHN_NODISCARD shn_status cuda_place(cuda_engine *e, shn_error *err);
 /** How sums over rows are shared among blocks. */
 gpu_sums cuda_sums(size_t n_rows, size_t C);
 
-/** Host memory to the device by way of the pinned block, copied and sent in slices that overlap; returns when the block is free again. */
+/** Host memory to the device by way of the pinned block, copied and sent in slices that overlap; returns with copies under way: sync, or fetch, before the
+    block is used again. */
 SHN_NODISCARD shn_status cuda_to_device(cuda_engine *e, void *to, const void *from, size_t bytes, shn_error *err);
 SHN_NODISCARD shn_status cuda_from_device(const cuda_engine *e, void *to, const void *from, size_t bytes, shn_error *err);
 /** Runs `pass` for B records: recorded when it is new, replayed otherwise. */

@@ -272,9 +272,9 @@ shn_status gpu_cuda_peaks(gpu_peaks *out, shn_error *err)
 
 static shn_status describe(cuda_device *c, shn_error *err)
 {
-    static struct cudaDeviceProp p;
-    const shn_status             st = CUDA(cudaGetDeviceProperties(&p, c->number));
-    const size_t                 version = cudnnGetVersion();
+    struct cudaDeviceProp p;
+    const shn_status      st = CUDA(cudaGetDeviceProperties(&p, c->number));
+    const size_t          version = cudnnGetVersion();
     if (st != SHN_OK) return st;
     if (p.major < 8)
         return shn_fail(err, SHN_UNSUPPORTED, SHN_REASON_UNSUPPORTED, where, "no CUDA device: %.40s is sm_%d%d, this engine needs sm_80 or later", p.name, p.major, p.minor);
